@@ -1,0 +1,12 @@
+# apisix-prestop: one static binary and nothing else.
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN make rootfs
+
+FROM scratch
+COPY --from=build /src/target/rootfs/ /
+USER 65532:65532
+EXPOSE 8443 8080
+ENTRYPOINT ["/apisix-prestop"]
+CMD ["serve"]

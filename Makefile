@@ -1,0 +1,95 @@
+# `make` lists what there is to do.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+TRIPLE := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+IMAGE := apisix-prestop:$(VERSION)
+FIXTURES_IMAGE := apisix-prestop-fixtures:$(VERSION)
+IMAGES := target/images
+CHART := charts/apisix-prestop
+
+# local: a Kubernetes of our own on this machine. existing: the one that KUBECONFIG names, with
+# both images loaded by you.
+CLUSTER ?= local
+cluster := tests/cluster/cluster
+# What a test needs to find its way in either.
+export E2E_IMAGE ?= $(IMAGE)
+export E2E_FIXTURES_IMAGE ?= $(FIXTURES_IMAGE)
+
+##@ The two commands
+
+.PHONY: demo
+demo: ## Roll a Deployment with and without the webhook on a local Kubernetes, and count failed requests
+	@CLUSTER_NAME=demo tests/e2e/in-cluster --keep cargo run --quiet --package apisix-prestop-e2e --bin demo
+
+.PHONY: test
+test: lint unit chart e2e ## Everything that must pass
+
+##@ Parts of `make test`
+
+.PHONY: lint
+lint: ## Formatting, clippy, shell scripts, and whether the generated docs are up to date
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	tests/lint-shell
+
+.PHONY: unit
+unit: ## Tests that need no cluster
+	cargo test --workspace --locked
+
+.PHONY: chart
+chart: ## helm lint, helm template against the schemas of the supported Kubernetes versions
+	tests/chart
+
+.PHONY: e2e
+e2e: ## Tests on a cluster; CLUSTER=existing uses the one of your KUBECONFIG
+	tests/e2e/in-cluster cargo test --locked --package apisix-prestop-e2e -- --ignored --test-threads=1
+
+##@ The demo
+
+.PHONY: demo-down
+demo-down: ## End the demo's cluster
+	@CLUSTER_NAME=demo $(cluster) down
+
+##@ Images
+
+# A static binary needs nothing in its image but itself. crt-static has to come with --target:
+# otherwise it would hold for build scripts too.
+define static
+RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(TRIPLE)
+endef
+
+.PHONY: rootfs
+rootfs: ## The static binary, as it is in the image, in target/rootfs
+	$(static) --package apisix-prestop
+	install -D target/$(TRIPLE)/release/apisix-prestop target/rootfs/apisix-prestop
+
+.PHONY: fixtures-rootfs
+fixtures-rootfs: ## The same for what the cluster tests put around it
+	$(static) --package apisix-prestop-fixtures
+	install -D target/$(TRIPLE)/release/fixtures target/rootfs-fixtures/fixtures
+
+.PHONY: images
+images: rootfs fixtures-rootfs ## Both images as files for `docker load`, made without Docker
+	mkdir -p $(IMAGES)
+	$(cluster) build-image -f Dockerfile -t $(IMAGE) -s build:/src=. -o $(IMAGES)/apisix-prestop.tar
+	$(cluster) build-image -f tests/fixtures/Dockerfile -t $(FIXTURES_IMAGE) -s build:/src=. -o $(IMAGES)/fixtures.tar
+
+##@ Upkeep
+
+.PHONY: docs
+docs: ## Write the generated docs anew: docs/cli.md and the chart's README
+	UPDATE_DOCS=1 cargo test --quiet --test docs
+	$(cluster) build
+	eval "$$($(cluster) env)" && helm-docs --chart-search-root charts --log-level warning
+
+.PHONY: deny
+deny: ## Licences and advisories of the dependencies (needs cargo-deny and the internet)
+	cargo deny check
+
+.PHONY: help
+help:
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,73 @@
+//! The answer to an AdmissionReview. A Pod is always allowed.
+//!
+//! API reference: `admission.k8s.io/v1`, AdmissionResponse.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::Serialize;
+
+use super::review::AdmissionRequest;
+use crate::{
+    constants::ADMISSION_API_VERSION,
+    injection::{Decision, Plan},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AdmissionReview<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: AdmissionResponse<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AdmissionResponse<'a> {
+    uid: &'a str,
+    allowed: bool,
+    // The API server wants both of these or neither.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    audit_annotations: AuditAnnotations,
+}
+
+/// In the audit log as `<webhook name>/<key>`.
+#[derive(Serialize)]
+struct AuditAnnotations {
+    decision: &'static str,
+    reason: &'static str,
+}
+
+/// The body of the answer.
+///
+/// # Errors
+/// None that can be provoked: the types serialize always.
+pub fn write(
+    request: &AdmissionRequest<'_>,
+    plan: &Plan<'_>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let patch = match &plan.decision {
+        Decision::Inject(injection) => {
+            Some(BASE64_STANDARD.encode(serde_json::to_vec(&injection.patch())?))
+        }
+        Decision::Skip(_) => None,
+    };
+    serde_json::to_vec(&AdmissionReview {
+        api_version: ADMISSION_API_VERSION,
+        kind: "AdmissionReview",
+        response: AdmissionResponse {
+            uid: &request.uid,
+            allowed: true,
+            patch_type: patch.is_some().then_some("JSONPatch"),
+            patch,
+            warnings: plan.notices.iter().map(ToString::to_string).collect(),
+            audit_annotations: AuditAnnotations {
+                decision: plan.decision.outcome(),
+                reason: plan.decision.reason().as_str(),
+            },
+        },
+    })
+}

@@ -1,0 +1,245 @@
+//! An AdmissionReview as the API server sends it: the parts that we use.
+//!
+//! API reference: `admission.k8s.io/v1`, AdmissionReview.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::{constants::ADMISSION_API_VERSION, injection::Pod};
+
+/// A request for admission. `O` is what its object is read as.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdmissionRequest<'a, O = Pod<'a>> {
+    /// Identifies this one request; the answer repeats it.
+    #[serde(borrow)]
+    pub uid: Cow<'a, str>,
+    /// What kind the object is.
+    #[serde(borrow)]
+    kind: GroupVersionKind<'a>,
+    /// Set for requests such as `pods/eviction`.
+    #[serde(borrow, default)]
+    sub_resource: Option<Cow<'a, str>>,
+    /// The Pod's namespace. The object's own may be empty when a controller creates it.
+    #[serde(borrow, default)]
+    pub namespace: Cow<'a, str>,
+    /// CREATE, UPDATE, DELETE or CONNECT.
+    #[serde(borrow)]
+    operation: Cow<'a, str>,
+    /// Whether the object is not going to be stored. The answer is the same.
+    #[serde(default)]
+    pub dry_run: Option<bool>,
+    /// The object, defaulted. Absent on DELETE.
+    #[serde(default = "none")]
+    pub object: Option<O>,
+}
+
+/// serde's `default` attribute alone would ask `O` for a default too.
+const fn none<O>() -> Option<O> {
+    None
+}
+
+impl<O> AdmissionRequest<'_, O> {
+    /// The object, if the request is the creation of a Pod.
+    pub fn created_pod(&self) -> Option<&O> {
+        let is_pod = self.kind.group.is_empty() && self.kind.kind == "Pod";
+        let is_whole = self.sub_resource.as_deref().unwrap_or_default().is_empty();
+        let created = is_pod && is_whole && self.operation == "CREATE";
+        self.object.as_ref().filter(|_| created)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct GroupVersionKind<'a> {
+    #[serde(borrow, default)]
+    group: Cow<'a, str>,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
+struct AdmissionReview<'a, O> {
+    #[serde(borrow)]
+    api_version: Cow<'a, str>,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    request: Option<AdmissionRequest<'a, O>>,
+}
+
+/// Why a body is not a request that we can answer. The API server gets an HTTP 400 with this
+/// text, and its failurePolicy decides about the Pod.
+#[derive(Debug, thiserror::Error)]
+pub enum MalformedReview {
+    /// Not JSON at all.
+    #[error("the body is not JSON: {0}")]
+    NotJson(#[source] serde_json::Error),
+    /// JSON, but not of the shape of an AdmissionReview.
+    #[error("the body is not an AdmissionReview: {0}")]
+    NotAReview(#[source] serde_json::Error),
+    /// Another kind or version.
+    #[error("the body is {api_version} {kind}; expected {ADMISSION_API_VERSION} AdmissionReview")]
+    OtherKind {
+        /// The apiVersion that it has.
+        api_version: String,
+        /// The kind that it has.
+        kind: String,
+    },
+    /// No request in it, such as in an answer.
+    #[error("the AdmissionReview has no request")]
+    NoRequest,
+}
+
+/// Reads the body of a request.
+///
+/// # Errors
+/// When it is not an `admission.k8s.io/v1` AdmissionReview with a request, or one that creates
+/// a Pod of a shape that the API does not have.
+pub fn read(body: &[u8]) -> Result<AdmissionRequest<'_>, MalformedReview> {
+    match read_as::<Pod<'_>>(body) {
+        // An object of another kind may have other things where a Pod has what we read. That
+        // is no fault of the request: we have nothing to say about it.
+        Err(MalformedReview::NotAReview(error)) => match read_as::<IgnoredAny>(body) {
+            Ok(request) if request.created_pod().is_none() => Ok(request.without_object()),
+            _ => Err(MalformedReview::NotAReview(error)),
+        },
+        result => result,
+    }
+}
+
+impl<'a> AdmissionRequest<'a, IgnoredAny> {
+    fn without_object(self) -> AdmissionRequest<'a> {
+        let Self {
+            uid,
+            kind,
+            sub_resource,
+            namespace,
+            operation,
+            dry_run,
+            object: _,
+        } = self;
+        AdmissionRequest {
+            uid,
+            kind,
+            sub_resource,
+            namespace,
+            operation,
+            dry_run,
+            object: None,
+        }
+    }
+}
+
+fn read_as<'a, O: Deserialize<'a>>(
+    body: &'a [u8],
+) -> Result<AdmissionRequest<'a, O>, MalformedReview> {
+    let review: AdmissionReview<'_, O> = serde_json::from_slice(body).map_err(|error| {
+        if error.is_data() {
+            MalformedReview::NotAReview(error)
+        } else {
+            MalformedReview::NotJson(error)
+        }
+    })?;
+    if review.api_version != ADMISSION_API_VERSION || review.kind != "AdmissionReview" {
+        let shorten = |text: Cow<'_, str>| text.escape_default().take(60).collect();
+        let (api_version, kind) = (shorten(review.api_version), shorten(review.kind));
+        return Err(MalformedReview::OtherKind { api_version, kind });
+    }
+    review.request.ok_or(MalformedReview::NoRequest)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn review(request: Value) -> Vec<u8> {
+        let mut review = json!({
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": "1", "operation": "CREATE", "namespace": "shop",
+                "kind": {"group": "", "version": "v1", "kind": "Pod"},
+                "resource": {"group": "", "version": "v1", "resource": "pods"},
+                "object": {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "app"}]}},
+                "oldObject": null, "dryRun": false, "options": {"kind": "CreateOptions"},
+            },
+        });
+        json_patch::merge(&mut review["request"], &request);
+        review.to_string().into_bytes()
+    }
+
+    #[test]
+    fn the_creation_of_a_pod_is_read() {
+        let body = review(json!({}));
+        let request = read(&body).unwrap();
+        assert_eq!((&*request.uid, &*request.namespace), ("1", "shop"));
+        assert_eq!(request.created_pod().unwrap().metadata.name, "web");
+    }
+
+    #[rstest]
+    #[case::update(json!({"operation": "UPDATE"}))]
+    #[case::delete(json!({"operation": "DELETE", "object": null}))]
+    #[case::connect(json!({"operation": "CONNECT", "subResource": "exec"}))]
+    #[case::eviction(json!({"subResource": "eviction"}))]
+    #[case::other_kind(json!({"kind": {"group": "apps", "version": "v1", "kind": "Deployment"}}))]
+    #[case::same_kind_of_another_group(json!({"kind": {"group": "example.org", "version": "v1", "kind": "Pod"}}))]
+    #[case::other_kind_with_another_shape(json!({
+        "kind": {"group": "example.org", "version": "v1", "kind": "Ship"},
+        "object": {"spec": {"containers": "forty"}}}))]
+    #[case::no_object(json!({"object": null}))]
+    fn anything_else_is_read_and_is_no_pod(#[case] request: Value) {
+        let body = review(request.clone());
+        let request = read(&body).unwrap_or_else(|error| panic!("{request:#}: {error}"));
+        assert!(request.created_pod().is_none(), "{request:?}");
+    }
+
+    #[rstest]
+    #[case::nothing("", "the body is not JSON")]
+    #[case::text("hello", "the body is not JSON")]
+    #[case::half("{\"apiVersion\":", "the body is not JSON")]
+    #[case::two("{} {}", "the body is not")]
+    #[case::number("1", "the body is not an AdmissionReview")]
+    #[case::other_object("{}", "the body is not an AdmissionReview: missing field `apiVersion`")]
+    #[case::old_version(
+        r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview"}"#,
+        "the body is admission.k8s.io/v1beta1 AdmissionReview; expected admission.k8s.io/v1 AdmissionReview"
+    )]
+    #[case::a_pod(r#"{"apiVersion":"v1","kind":"Pod"}"#, "the body is v1 Pod; expected")]
+    #[case::an_answer(
+        r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{}}"#,
+        "the AdmissionReview has no request"
+    )]
+    #[case::empty_request(
+        r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{}}"#,
+        "the body is not an AdmissionReview: missing field `uid`"
+    )]
+    fn what_is_wrong_is_said(#[case] body: &str, #[case] message: &str) {
+        let error = read(body.as_bytes()).unwrap_err().to_string();
+        assert!(
+            error.starts_with(message),
+            "expected {message:?}, got {error:?}"
+        );
+    }
+
+    #[rstest]
+    #[case::containers(json!({"object": {"spec": {"containers": "forty"}}}))]
+    #[case::grace(json!({"object": {"spec": {"terminationGracePeriodSeconds": "thirty"}}}))]
+    #[case::annotation(json!({"object": {"metadata": {"annotations": {"apisix-prestop/delay": 5}}}}))]
+    fn a_pod_of_no_valid_shape_is_refused(#[case] request: Value) {
+        let error = read(&review(request)).unwrap_err();
+        assert!(matches!(error, MalformedReview::NotAReview(_)), "{error:?}");
+    }
+
+    #[test]
+    fn nesting_without_end_is_refused() {
+        let body = "[".repeat(1_000_000);
+        assert!(matches!(
+            read(body.as_bytes()),
+            Err(MalformedReview::NotJson(_) | MalformedReview::NotAReview(_))
+        ));
+    }
+}

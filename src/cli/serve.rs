@@ -1,0 +1,286 @@
+//! `apisix-prestop serve`: everything put together, from the flags to the exit.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use kube::Client;
+use rustls::ServerConfig;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::args::{ListenerArgs, ServeArgs, ShutdownArgs};
+use crate::{
+    cluster::{choose_hook, follow_hook},
+    constants::{API_REQUEST_TIMEOUT, INJECT_PATH},
+    injection::{Hook, Policy},
+    server::{
+        BindError, CertificateError, CertificateFiles, CertificateFilesError, Phase,
+        ServedCertificate, Webhook, accept, admin_router, bind, server_config, throw_away,
+        webhook_router,
+    },
+    telemetry::Metrics,
+};
+
+/// Why the server could not start, or why it ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// No runtime.
+    #[error("cannot start the async runtime: {0}")]
+    Runtime(#[source] io::Error),
+    /// A listener's address cannot be used.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A listener does not tell its address.
+    #[error("a listener has no address: {0}")]
+    LocalAddress(#[source] io::Error),
+    /// The certificate's files cannot be used.
+    #[error(transparent)]
+    CertificateFiles(#[from] CertificateFilesError),
+    /// No throw-away certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// No TLS.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// No signals.
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[source] io::Error),
+    /// A part of the server ended by itself.
+    #[error("the {0} ended unexpectedly")]
+    TaskEnded(&'static str),
+    /// A part of the server died.
+    #[error("a task of the server died: {0}")]
+    TaskDied(#[from] tokio::task::JoinError),
+    /// A second signal came during the drain.
+    #[error("aborted by a second signal before the drain was over")]
+    Aborted,
+}
+
+/// Serves until SIGTERM or SIGINT, then drains.
+pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
+    let ServeArgs {
+        injection,
+        listeners,
+        shutdown,
+        ..
+    } = *args;
+    let mut signals = Signals::new().map_err(ServeError::Signals)?;
+    let metrics = Arc::new(Metrics::default());
+    let phase = Arc::new(Phase::default());
+    let mut tasks = JoinSet::new();
+
+    let tls = tls(&listeners, &metrics, &mut tasks)?;
+    let webhook_listener = bind("--listen", listeners.listen)?;
+    let admin_listener = bind("--admin-listen", listeners.admin_listen)?;
+    let address = webhook_listener
+        .local_addr()
+        .map_err(ServeError::LocalAddress)?;
+    let admin_address = admin_listener
+        .local_addr()
+        .map_err(ServeError::LocalAddress)?;
+
+    // The admin listener first: while the API server is slow to answer, `/ready` can say so.
+    let stop = CancellationToken::new();
+    let drain_timeout = shutdown.drain_timeout.duration();
+    let router = admin_router(phase.clone(), metrics.clone());
+    spawn(&mut tasks, "admin listener", {
+        accept(admin_listener, None, router, stop.clone(), drain_timeout)
+    });
+
+    let choice = match injection.hook.fixed() {
+        Some(hook) => HookChoice::fixed(hook),
+        None => tokio::select! {
+            choice = HookChoice::by_cluster() => choice,
+            () = signals.next() => return Ok(()),
+        },
+    };
+    let policy = Policy {
+        delay: injection.delay,
+        shutdown_reserve: injection.shutdown_reserve,
+        hook: choice.hook,
+    };
+    let webhook = Webhook::new(policy, metrics, phase.clone());
+    if let Some(client) = choice.client {
+        let webhook = webhook.clone();
+        spawn(&mut tasks, "watch on the cluster's version", {
+            follow_hook(client, choice.known, move |hook| webhook.set_hook(hook))
+        });
+    }
+    spawn(&mut tasks, "webhook listener", {
+        accept(
+            webhook_listener,
+            Some(tls),
+            webhook_router(webhook),
+            stop.clone(),
+            drain_timeout,
+        )
+    });
+
+    phase.serve();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        %address,
+        %admin_address,
+        hook = policy.hook.as_str(),
+        delay = %policy.delay,
+        shutdown_reserve = %policy.shutdown_reserve,
+        "serving",
+    );
+    if listeners.tls_cert.is_none() {
+        suggest_a_first_try(address);
+    }
+
+    tokio::select! {
+        () = signals.next() => {}
+        Some(ended) = tasks.join_next() => return Err(ServeError::TaskEnded(ended?)),
+    }
+    phase.drain();
+    tokio::select! {
+        () = drain(&shutdown, &stop, &mut tasks) => Ok(()),
+        () = signals.next() => Err(ServeError::Aborted),
+    }
+}
+
+/// Goes on serving for a while, then stops accepting and waits for what is under way.
+async fn drain(shutdown: &ShutdownArgs, stop: &CancellationToken, tasks: &mut JoinSet<TaskName>) {
+    tracing::info!(delay = %shutdown.drain_delay, "draining");
+    tokio::time::sleep(shutdown.drain_delay.duration()).await;
+    stop.cancel();
+    // The listeners end by themselves now; what only follows something never does.
+    let mut listeners = 2;
+    while listeners > 0 {
+        match tasks.join_next().await {
+            Some(Ok("webhook listener" | "admin listener")) => listeners -= 1,
+            Some(_) => {}
+            None => break,
+        }
+    }
+    tracing::info!("drained");
+}
+
+type TaskName = &'static str;
+
+/// Starts a part of the server that has to live as long as the server.
+fn spawn(
+    tasks: &mut JoinSet<TaskName>,
+    name: TaskName,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
+    tasks.spawn(async move {
+        task.await;
+        name
+    });
+}
+
+/// TLS from the files that the flags name, followed as they change, or with a throw-away
+/// certificate.
+fn tls(
+    listeners: &ListenerArgs,
+    metrics: &Arc<Metrics>,
+    tasks: &mut JoinSet<TaskName>,
+) -> Result<Arc<ServerConfig>, ServeError> {
+    let served = match (&listeners.tls_cert, &listeners.tls_key) {
+        (Some(chain), Some(key)) => {
+            let (files, pair) = CertificateFiles::open(chain.clone(), key.clone())?;
+            let served = ServedCertificate::new(pair);
+            spawn(
+                tasks,
+                "watch on the certificate",
+                files.follow(served.clone(), metrics.clone()),
+            );
+            served
+        }
+        _ => {
+            tracing::warn!(
+                "no --tls-cert: serving with a throw-away self-signed certificate that no API \
+                 server trusts"
+            );
+            ServedCertificate::new(throw_away()?)
+        }
+    };
+    Ok(Arc::new(server_config(served)?))
+}
+
+/// The hook to start with, and how to follow it.
+struct HookChoice {
+    hook: Hook,
+    client: Option<Client>,
+    known: bool,
+}
+
+impl HookChoice {
+    const fn fixed(hook: Hook) -> Self {
+        Self {
+            hook,
+            client: None,
+            known: true,
+        }
+    }
+
+    async fn by_cluster() -> Self {
+        let client = match client().await {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::warn!(%error, "hook auto: no API server to ask, so it means exec");
+                return Self::fixed(Hook::Exec);
+            }
+        };
+        let (hook, known) = match choose_hook(&client).await {
+            Ok(hook) => (hook, true),
+            Err(error) => {
+                tracing::warn!(%error, "hook auto: exec until the API server has answered");
+                (Hook::Exec, false)
+            }
+        };
+        Self {
+            hook,
+            client: Some(client),
+            known,
+        }
+    }
+}
+
+/// A client for the API server of the Pod that we are, or of the current kubeconfig.
+async fn client() -> Result<Client, Box<dyn std::error::Error>> {
+    let mut config = kube::Config::infer().await?;
+    config.connect_timeout = Some(API_REQUEST_TIMEOUT);
+    config.read_timeout = Some(API_REQUEST_TIMEOUT);
+    tracing::info!(api_server = %config.cluster_url, "hook auto: asking the API server");
+    Ok(Client::try_from(config)?)
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// For somebody who has just started the program on a laptop. Not a line of the log: it is to
+/// be copied.
+#[expect(clippy::print_stderr, reason = "for a person at a terminal")]
+fn suggest_a_first_try(address: SocketAddr) {
+    let port = address.port();
+    eprintln!(
+        "\nTry it, from the repository's root:\n\n  \
+         curl -sk https://localhost:{port}{INJECT_PATH} -H 'Content-Type: application/json' \
+         --data-binary @manifests/examples/review.json \
+         | sed 's/.*\"patch\":\"\\([^\"]*\\)\".*/\\1/' | base64 -d\n"
+    );
+}

@@ -1,0 +1,232 @@
+//! `--hook auto`: the hook that the cluster can run, asked at start and every few minutes.
+
+use std::{future::Future, time::Duration};
+
+use k8s_openapi::api::core::v1::Node;
+use kube::{Api, Client, api::ListParams};
+
+use super::version::{SleepSupport, hook_for_kubelets};
+use crate::{
+    constants::{API_REQUEST_TIMEOUT, VERSION_POLL_INTERVAL, VERSION_RETRY_INTERVAL},
+    injection::Hook,
+};
+
+/// Why the cluster could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum HookChoiceError {
+    /// The API server's version.
+    #[error("cannot read the API server's version: {0}")]
+    Version(#[source] kube::Error),
+    /// The kubelets' versions.
+    #[error("cannot list the nodes to see their kubelets' versions: {0}")]
+    Nodes(#[source] kube::Error),
+    /// No answer in time.
+    #[error("no answer from the API server within {} s", API_REQUEST_TIMEOUT.as_secs())]
+    Timeout,
+}
+
+/// The hook that every node of the cluster can run.
+///
+/// # Errors
+/// When the API server does not answer, or not to us.
+pub async fn choose_hook(client: &Client) -> Result<Hook, HookChoiceError> {
+    in_time(async {
+        let version = client
+            .apiserver_version()
+            .await
+            .map_err(HookChoiceError::Version)?;
+        match SleepSupport::of(&version) {
+            SleepSupport::Everywhere => Ok(Hook::Sleep),
+            SleepSupport::DependsOnKubelets => choose_by_kubelets(client).await,
+            SleepSupport::Unknown => Ok(Hook::Exec),
+        }
+    })
+    .await
+}
+
+/// Lists the nodes in pages: their status is large and there may be thousands.
+async fn choose_by_kubelets(client: &Client) -> Result<Hook, HookChoiceError> {
+    let nodes = Api::<Node>::all(client.clone());
+    let mut page = ListParams::default().limit(250);
+    let mut versions = Vec::new();
+    loop {
+        let list = nodes.list(&page).await.map_err(HookChoiceError::Nodes)?;
+        versions.extend(list.items.into_iter().map(|node| {
+            let info = node.status.and_then(|status| status.node_info);
+            info.map(|info| info.kubelet_version).unwrap_or_default()
+        }));
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(hook_for_kubelets(versions.iter().map(String::as_str))),
+        }
+    }
+}
+
+async fn in_time(
+    choice: impl Future<Output = Result<Hook, HookChoiceError>>,
+) -> Result<Hook, HookChoiceError> {
+    tokio::time::timeout(API_REQUEST_TIMEOUT, choice)
+        .await
+        .unwrap_or(Err(HookChoiceError::Timeout))
+}
+
+/// Asks again and again, and passes each answer on. A failure changes nothing: what was known
+/// of the cluster is still the best guess. `known` says whether there was an answer already.
+pub async fn follow_hook(client: Client, mut known: bool, mut on_answer: impl FnMut(Hook)) {
+    loop {
+        tokio::time::sleep(interval(known)).await;
+        match choose_hook(&client).await {
+            Ok(hook) => {
+                known = true;
+                on_answer(hook);
+            }
+            Err(error) => tracing::warn!(%error, "hook auto: keeping the hook as it is"),
+        }
+    }
+}
+
+const fn interval(known: bool) -> Duration {
+    if known {
+        VERSION_POLL_INTERVAL
+    } else {
+        VERSION_RETRY_INTERVAL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The API server in here is a mock: a real one of each of these versions, or one that
+    //! fails on demand, cannot be had. The real one is asked in the cluster tests.
+    use std::{
+        convert::Infallible,
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use axum::http::{Request, Response};
+    use kube::client::Body;
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A client of an API server that answers each request with what `answer` makes of its
+    /// path and query; `None` is a 500.
+    fn client(answer: impl Fn(&str) -> Option<Value> + Clone + Send + 'static) -> Client {
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let path = request.uri().path_and_query().map(ToString::to_string);
+            let answer = answer(&path.unwrap_or_default());
+            let (status, body) = answer.map_or((500, json!({})), |body| (200, body));
+            let body = Body::from(body.to_string().into_bytes());
+            let response = Response::builder().status(status).body(body).unwrap();
+            async move { Ok::<_, Infallible>(response) }
+        });
+        Client::new(service, "default")
+    }
+
+    fn version(minor: &str) -> Value {
+        json!({
+            "major": "1", "minor": minor, "gitVersion": format!("v1.{minor}.0"), "gitCommit": "",
+            "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "", "platform": "",
+        })
+    }
+
+    fn nodes(kubelets: &[&str], next: &str) -> Value {
+        let nodes = kubelets.iter().map(|kubelet| {
+            let mut info = json!({"kubeletVersion": kubelet});
+            for field in [
+                "architecture",
+                "bootID",
+                "containerRuntimeVersion",
+                "kernelVersion",
+                "machineID",
+                "kubeProxyVersion",
+                "operatingSystem",
+                "osImage",
+                "systemUUID",
+            ] {
+                info[field] = json!("");
+            }
+            json!({"metadata": {"name": "n"}, "status": {"nodeInfo": info}})
+        });
+        json!({"kind": "NodeList", "apiVersion": "v1", "metadata": {"continue": next},
+            "items": nodes.collect::<Vec<_>>()})
+    }
+
+    #[rstest]
+    #[case::new("37", &[], Hook::Sleep)]
+    #[case::kubelets_know_it("31", &["v1.30.1", "v1.31.0"], Hook::Sleep)]
+    #[case::one_kubelet_does_not("31", &["v1.30.1", "v1.28.0"], Hook::Exec)]
+    #[case::old("29", &["v1.30.1"], Hook::Exec)]
+    #[tokio::test]
+    async fn the_cluster_decides(
+        #[case] minor: &'static str,
+        #[case] kubelets: &'static [&'static str],
+        #[case] hook: Hook,
+    ) {
+        let client = client(move |path| match path {
+            "/version" => Some(version(minor)),
+            _ => Some(nodes(kubelets, "")),
+        });
+        assert_eq!(choose_hook(&client).await.unwrap(), hook);
+    }
+
+    #[tokio::test]
+    async fn the_nodes_on_every_page_count() {
+        let client = client(|path| match path {
+            "/version" => Some(version("32")),
+            path if path.contains("continue=2") => Some(nodes(&["v1.29.0"], "")),
+            _ => Some(nodes(&["v1.32.0"], "2")),
+        });
+        assert_eq!(
+            choose_hook(&client).await.unwrap(),
+            Hook::Exec,
+            "the second page has a 1.29"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_an_error_and_not_a_choice() {
+        let no_version = choose_hook(&client(|_| None)).await;
+        assert!(
+            matches!(no_version, Err(HookChoiceError::Version(_))),
+            "{no_version:?}"
+        );
+        let no_nodes = client(|path| (path == "/version").then(|| version("32")));
+        let no_nodes = choose_hook(&no_nodes).await;
+        assert!(
+            matches!(no_nodes, Err(HookChoiceError::Nodes(_))),
+            "{no_nodes:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_asks_again_soon_without_an_answer_and_rarely_with_one() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let answers = Arc::new(Mutex::new(Vec::new()));
+        let (counter, seen) = (asked.clone(), answers.clone());
+        // A failure, an old cluster, a failure, an upgraded cluster.
+        let client = client(move |_| match counter.fetch_add(1, Ordering::SeqCst) {
+            0 | 2 => None,
+            1 => Some(version("29")),
+            _ => Some(version("36")),
+        });
+        let start = tokio::time::Instant::now();
+        let following = follow_hook(client, false, move |hook| {
+            seen.lock().unwrap().push((start.elapsed().as_secs(), hook));
+        });
+        let _ = tokio::time::timeout(Duration::from_secs(1000), following).await;
+        let (retry, poll) = (
+            VERSION_RETRY_INTERVAL.as_secs(),
+            VERSION_POLL_INTERVAL.as_secs(),
+        );
+        let expected = [
+            (2 * retry, Hook::Exec),
+            (2 * retry + 2 * poll, Hook::Sleep),
+            (2 * retry + 3 * poll, Hook::Sleep),
+        ];
+        assert_eq!(*answers.lock().unwrap(), expected, "asked {asked:?} times");
+    }
+}

@@ -1,0 +1,123 @@
+//! Which hook a cluster can run, from the versions of its API server and its kubelets.
+//!
+//! `lifecycle.preStop.sleep` (KEP-3960) is alpha and off in 1.29, on by default since 1.30 and
+//! GA in 1.34. An API server that does not know it either drops it or, up to 1.28, *rejects*
+//! the Pod; a kubelet that does not know it runs no hook. A kubelet may be three minor versions
+//! older than its API server, so from 1.33 on every kubelet knows it.
+
+use k8s_openapi::apimachinery::pkg::version::Info;
+
+use crate::injection::Hook;
+
+const SLEEP_IN_KUBELET: u32 = 30;
+const SLEEP_IN_EVERY_KUBELET: u32 = 33;
+
+/// What an API server's version says about native sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SleepSupport {
+    /// Every kubelet of the cluster knows it.
+    Everywhere,
+    /// The API server knows it; the kubelets have to be asked.
+    DependsOnKubelets,
+    /// Not known, or the version cannot be read.
+    Unknown,
+}
+
+impl SleepSupport {
+    pub(super) fn of(version: &Info) -> Self {
+        let minor = match (
+            minor(&version.major, &version.minor),
+            emulated_minor(version),
+        ) {
+            (Some(binary), Some(emulated)) => Some(binary.min(emulated)),
+            (binary, _) => binary,
+        };
+        match minor {
+            Some(SLEEP_IN_EVERY_KUBELET..) => Self::Everywhere,
+            Some(SLEEP_IN_KUBELET..) => Self::DependsOnKubelets,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The hook for a cluster whose API server depends on its kubelets, given the
+/// `status.nodeInfo.kubeletVersion` of every node. No node yet means no kubelet to trust.
+pub(super) fn hook_for_kubelets<'a>(versions: impl IntoIterator<Item = &'a str>) -> Hook {
+    let mut versions = versions.into_iter().peekable();
+    let any = versions.peek().is_some();
+    let all_know = versions.all(|version| {
+        let mut parts = version.trim_start_matches('v').splitn(3, '.');
+        let (major, minor_part) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+        minor(major, minor_part).is_some_and(|minor| minor >= SLEEP_IN_KUBELET)
+    });
+    if any && all_know {
+        Hook::Sleep
+    } else {
+        Hook::Exec
+    }
+}
+
+/// An API server can behave as an older one (KEP-4330).
+fn emulated_minor(version: &Info) -> Option<u32> {
+    minor(
+        version.emulation_major.as_deref()?,
+        version.emulation_minor.as_deref()?,
+    )
+}
+
+/// The minor version of a 1.x. Vendors append to it (`33+`), and it may be empty.
+fn minor(major: &str, minor: &str) -> Option<u32> {
+    let digits = minor
+        .find(|c: char| !c.is_ascii_digit())
+        .map_or(minor, |end| &minor[..end]);
+    (major == "1").then(|| digits.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::{SleepSupport::*, *};
+
+    fn info(major: &str, minor: &str, emulated: Option<&str>) -> Info {
+        Info {
+            major: major.into(),
+            minor: minor.into(),
+            emulation_major: emulated.map(|_| major.into()),
+            emulation_minor: emulated.map(Into::into),
+            ..Info::default()
+        }
+    }
+
+    #[rstest]
+    #[case::newest(info("1", "37", None), Everywhere)]
+    #[case::first_with_every_kubelet(info("1", "33", None), Everywhere)]
+    #[case::vendor_suffix(info("1", "33+", None), Everywhere)]
+    #[case::last_that_depends(info("1", "32", None), DependsOnKubelets)]
+    #[case::first_that_depends(info("1", "30+", None), DependsOnKubelets)]
+    #[case::alpha(info("1", "29", None), Unknown)]
+    #[case::would_reject(info("1", "28", None), Unknown)]
+    #[case::emulates_an_older_one(info("1", "37", Some("32")), DependsOnKubelets)]
+    #[case::emulates_itself(info("1", "37", Some("37")), Everywhere)]
+    #[case::emulation_empty(info("1", "37", Some("")), Everywhere)]
+    #[case::empty(info("", "", None), Unknown)]
+    #[case::minor_empty(info("1", "", None), Unknown)]
+    #[case::not_a_number(info("1", "x", None), Unknown)]
+    #[case::another_major(info("0", "37", None), Unknown)]
+    fn the_api_server_says_what_is_possible(#[case] version: Info, #[case] support: SleepSupport) {
+        assert_eq!(SleepSupport::of(&version), support, "{version:?}");
+    }
+
+    #[rstest]
+    #[case::all_new(&["v1.30.0", "v1.32.1-eks-7f9249a", "v1.31.4+k3s1"], Hook::Sleep)]
+    #[case::one_old(&["v1.30.0", "v1.29.9"], Hook::Exec)]
+    #[case::one_unreadable(&["v1.30.0", ""], Hook::Exec)]
+    #[case::no_nodes(&[], Hook::Exec)]
+    fn every_kubelet_has_to_know_it(#[case] versions: &[&str], #[case] hook: Hook) {
+        assert_eq!(
+            hook_for_kubelets(versions.iter().copied()),
+            hook,
+            "{versions:?}"
+        );
+    }
+}

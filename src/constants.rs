@@ -1,0 +1,83 @@
+//! Every key, default and limit that is visible from outside, in one place.
+//!
+//! The documentation and the chart are checked against these values
+//! (`tests/docs.rs`).
+
+use std::time::Duration;
+
+// ---- Keys: what people write on namespaces and Pods -----------------------------------------
+
+/// Every key of ours starts with this.
+pub const KEY_PREFIX: &str = "apisix-prestop/";
+/// Label. On a namespace `enabled` opts in; on a Pod `disabled` opts out.
+pub const INJECT_LABEL: &str = "apisix-prestop/inject";
+/// Value of [`INJECT_LABEL`] with which a namespace opts in.
+pub const INJECT_ENABLED: &str = "enabled";
+/// Values of [`INJECT_LABEL`] with which a Pod opts out.
+pub const INJECT_DISABLED: [&str; 2] = ["disabled", "false"];
+/// Annotation on a Pod: its own delay, in whole seconds (`15`, `15s`, `1m30s`).
+pub const DELAY_ANNOTATION: &str = "apisix-prestop/delay";
+/// Annotation by which the kubelet marks the API object of a static Pod.
+pub const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
+
+// ---- The injection: defaults and limits ------------------------------------------------------
+
+/// Delay of a Pod that says nothing itself, in seconds: what Apache APISIX has advised since 1.8.
+pub const DEFAULT_DELAY: u32 = 5;
+/// Longest delay, in seconds. A cluster autoscaler gives up on a node after 10 minutes by
+/// default, so a Pod should be gone well before.
+pub const MAX_DELAY: u32 = 300;
+/// What a Pod keeps of its grace period for its own shutdown after the sleep, in seconds.
+pub const DEFAULT_SHUTDOWN_RESERVE: u32 = 10;
+/// Longest shutdown reserve, in seconds.
+pub const MAX_SHUTDOWN_RESERVE: u32 = 3600;
+/// The grace period that the API server gives to a Pod that names none, in seconds.
+pub const KUBERNETES_DEFAULT_GRACE_PERIOD: i64 = 30;
+
+// ---- The admission contract ------------------------------------------------------------------
+
+/// Path of the webhook.
+pub const INJECT_PATH: &str = "/inject";
+/// The one version of AdmissionReview that we speak.
+pub const ADMISSION_API_VERSION: &str = "admission.k8s.io/v1";
+/// Largest request body, in bytes. The API server sends objects of up to 3 MiB, and on some
+/// requests two of them.
+pub const MAX_BODY_BYTES: usize = 7 * 1024 * 1024;
+/// How much of a body beyond that is read, and thrown away, before the answer, in bytes.
+pub const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
+/// Longest warning, in bytes: the API reference asks for no more than 120 characters, and
+/// ours are ASCII.
+pub const MAX_WARNING_LENGTH: usize = 120;
+
+// ---- The server ------------------------------------------------------------------------------
+
+/// Where the webhook listens (TLS).
+pub const DEFAULT_LISTEN: &str = "[::]:8443";
+/// Where `/live`, `/ready` and `/metrics` are served (plain HTTP).
+pub const DEFAULT_ADMIN_LISTEN: &str = "[::]:8080";
+/// How long the server goes on accepting after SIGTERM, in seconds, so that every API server
+/// has heard that it leaves.
+pub const DEFAULT_DRAIN_DELAY: u32 = 5;
+/// How long open connections may then take to finish, in seconds.
+pub const DEFAULT_DRAIN_TIMEOUT: u32 = 10;
+/// Longest drain delay or drain timeout, in seconds.
+pub const MAX_DRAIN: u32 = 300;
+/// How long a client may take for its TLS handshake.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may wait for the (next) request. The API server closes a connection
+/// that was idle for 90 s; this is longer, so that it never sends into one that we close.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a client may take to send a body: as long as the API server waits at the most.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often the certificate's files are looked at.
+pub const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+// ---- The API server --------------------------------------------------------------------------
+
+/// How often `--hook auto` asks the API server for its version: clusters are upgraded under a
+/// running webhook.
+pub const VERSION_POLL_INTERVAL: Duration = Duration::from_secs(300);
+/// How soon it asks again as long as it never got an answer.
+pub const VERSION_RETRY_INTERVAL: Duration = Duration::from_secs(15);
+/// How long one request to the API server may take.
+pub const API_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);

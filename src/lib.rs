@@ -1,0 +1,15 @@
+//! apisix-prestop: a mutating admission webhook that gives Pods behind Apache APISIX the time
+//! to leave its routes before they stop.
+//!
+//! [`injection`] is the pure core, from a Pod and a policy to a decision. Around it:
+//! [`admission`] reads and writes AdmissionReviews, [`server`] is HTTP and TLS, [`cluster`] is
+//! what is read from the API server, [`telemetry`] logs and counts, [`cli`] puts it together.
+
+pub mod admission;
+pub mod cli;
+pub mod cluster;
+pub mod constants;
+pub mod injection;
+pub mod seconds;
+pub mod server;
+pub mod telemetry;

@@ -1,0 +1,17 @@
+//! The `apisix-prestop` command.
+
+use std::process::ExitCode;
+
+use apisix_prestop::cli::Cli;
+use clap::Parser;
+
+#[expect(clippy::print_stderr, reason = "where a command says why it failed")]
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_code()
+        }
+    }
+}

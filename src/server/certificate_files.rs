@@ -1,0 +1,233 @@
+//! A certificate that is mounted as two files.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::sign::CertifiedKey;
+
+use super::tls::{CertificateError, ServedCertificate, certified_key};
+use crate::{constants::CERTIFICATE_POLL_INTERVAL, telemetry::Metrics};
+
+/// The two files, and what was in them when they were last looked at.
+#[derive(Debug)]
+pub struct CertificateFiles {
+    chain: PathBuf,
+    key: PathBuf,
+    seen: (Vec<u8>, Vec<u8>),
+}
+
+/// Why the files cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateFilesError {
+    /// A file cannot be read.
+    #[error("{flag} {}: {source}", path.display())]
+    Unreadable {
+        /// The flag that names the file.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// They are not a certificate and its key.
+    #[error("--tls-cert {}, --tls-key {}: {source}", chain.display(), key.display())]
+    Unusable {
+        /// The certificate's file.
+        chain: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What is wrong.
+        source: CertificateError,
+    },
+}
+
+impl CertificateFiles {
+    /// Reads the two files.
+    ///
+    /// # Errors
+    /// When they cannot be read, or are not a certificate and its key.
+    pub fn open(
+        chain: PathBuf,
+        key: PathBuf,
+    ) -> Result<(Self, CertifiedKey), CertificateFilesError> {
+        let mut files = Self {
+            chain,
+            key,
+            seen: Default::default(),
+        };
+        files.seen = files.read()?;
+        let pair = files.pair()?;
+        Ok((files, pair))
+    }
+
+    /// Looks at the files again and again, and serves what is in them once that has changed and
+    /// is a valid pair. Otherwise the last good pair goes on being served.
+    ///
+    /// They are read rather than watched: a Secret's volume changes by a swap of the `..data`
+    /// symlink above them, which loses a watch, and the kubelet takes a minute to do it anyway.
+    pub async fn follow(mut self, served: Arc<ServedCertificate>, metrics: Arc<Metrics>) {
+        loop {
+            tokio::time::sleep(CERTIFICATE_POLL_INTERVAL).await;
+            match self.reload() {
+                Ok(None) => {}
+                Ok(Some(pair)) => {
+                    served.replace(pair);
+                    metrics.count_reload(true);
+                    tracing::info!(file = %self.chain.display(), "serving the new certificate");
+                }
+                Err(error) => {
+                    metrics.count_reload(false);
+                    tracing::warn!(%error, "still serving the last good certificate");
+                }
+            }
+        }
+    }
+
+    /// The pair, if the files are not what they were. What was bad once is not reported again
+    /// until it changes; what cannot be read is, every time.
+    fn reload(&mut self) -> Result<Option<CertifiedKey>, CertificateFilesError> {
+        let now = self.read()?;
+        if now == self.seen {
+            return Ok(None);
+        }
+        self.seen = now;
+        self.pair().map(Some)
+    }
+
+    fn read(&self) -> Result<(Vec<u8>, Vec<u8>), CertificateFilesError> {
+        let read = |flag, path: &Path| {
+            fs::read(path).map_err(|source| CertificateFilesError::Unreadable {
+                flag,
+                path: path.to_owned(),
+                source,
+            })
+        };
+        Ok((
+            read("--tls-cert", &self.chain)?,
+            read("--tls-key", &self.key)?,
+        ))
+    }
+
+    fn pair(&self) -> Result<CertifiedKey, CertificateFilesError> {
+        certified_key(&self.seen.0, &self.seen.1).map_err(|source| {
+            CertificateFilesError::Unusable {
+                chain: self.chain.clone(),
+                key: self.key.clone(),
+                source,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A directory as the kubelet mounts a Secret: files that are symlinks through `..data`.
+    struct MountedSecret {
+        dir: TempDir,
+        version: u32,
+    }
+
+    impl MountedSecret {
+        fn new() -> Self {
+            let mut secret = Self {
+                dir: tempfile::tempdir().unwrap(),
+                version: 0,
+            };
+            secret.swap(&[("tls.crt", ""), ("tls.key", "")]);
+            for file in ["tls.crt", "tls.key"] {
+                symlink(format!("..data/{file}"), secret.path(file)).unwrap();
+            }
+            secret
+        }
+
+        fn path(&self, file: &str) -> PathBuf {
+            self.dir.path().join(file)
+        }
+
+        fn swap(&mut self, files: &[(&str, &str)]) {
+            self.version += 1;
+            let version = format!("..v{}", self.version);
+            fs::create_dir(self.path(&version)).unwrap();
+            for (file, content) in files {
+                fs::write(self.path(&version).join(file), content).unwrap();
+            }
+            symlink(&version, self.path("..data_tmp")).unwrap();
+            fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
+        }
+
+        fn swap_to(&mut self, (chain, key): &(String, String)) {
+            self.swap(&[("tls.crt", chain), ("tls.key", key)]);
+        }
+    }
+
+    fn pem() -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    fn open(
+        secret: &MountedSecret,
+    ) -> Result<(CertificateFiles, CertifiedKey), CertificateFilesError> {
+        CertificateFiles::open(secret.path("tls.crt"), secret.path("tls.key"))
+    }
+
+    #[test]
+    fn several_swaps_in_a_row_are_followed() {
+        let mut secret = MountedSecret::new();
+        secret.swap_to(&pem());
+        let (mut files, mut last) = open(&secret).unwrap();
+        for swap in 1..=3 {
+            assert!(
+                files.reload().unwrap().is_none(),
+                "nothing has changed before swap {swap}"
+            );
+            secret.swap_to(&pem());
+            let new = files
+                .reload()
+                .unwrap()
+                .unwrap_or_else(|| panic!("swap {swap} was missed"));
+            assert_ne!(
+                new.cert, last.cert,
+                "swap {swap} brought another certificate"
+            );
+            last = new;
+        }
+    }
+
+    #[test]
+    fn a_half_written_pair_is_told_once_and_a_good_one_heals_it() {
+        let mut secret = MountedSecret::new();
+        let (first, second) = (pem(), pem());
+        secret.swap_to(&first);
+        let (mut files, _) = open(&secret).unwrap();
+        secret.swap_to(&(second.0.clone(), first.1));
+        assert!(matches!(
+            files.reload(),
+            Err(CertificateFilesError::Unusable { .. })
+        ));
+        assert!(files.reload().unwrap().is_none(), "told once");
+        secret.swap_to(&second);
+        assert!(files.reload().unwrap().is_some(), "the good pair is taken");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_its_flag() {
+        let secret = MountedSecret::new();
+        fs::remove_file(secret.path("tls.key")).unwrap();
+        let error = open(&secret).unwrap_err().to_string();
+        let expected = format!(
+            "--tls-key {}: No such file",
+            secret.path("tls.key").display()
+        );
+        assert!(error.starts_with(&expected), "{error}");
+    }
+}

@@ -1,0 +1,7 @@
+//! What people can see of the running webhook: its log and its metrics.
+
+mod log;
+mod metrics;
+
+pub use log::{LogFilter, LogFormat, start_log};
+pub use metrics::{Metrics, Refusal};

@@ -1,0 +1,122 @@
+//! The chart, installed by Helm with a certificate from a CA of the tests.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{
+    Api, Client,
+    api::{ObjectMeta, PostParams},
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use crate::command::{repository, run, run_with_input};
+
+/// The release, its namespace and its Service are all called so.
+pub const NAME: &str = "apisix-prestop";
+const SECRET: &str = "apisix-prestop-tls";
+
+/// The image under test: `E2E_IMAGE`.
+///
+/// # Errors
+/// When the variable is missing or has no tag.
+pub fn image() -> Result<(String, String)> {
+    let image = std::env::var("E2E_IMAGE").context("E2E_IMAGE is not set: run `make e2e`")?;
+    let (repository, tag) = image.rsplit_once(':').context("E2E_IMAGE has no tag")?;
+    Ok((repository.to_owned(), tag.to_owned()))
+}
+
+/// Installs the chart, or upgrades it to `values` (`KEY=VALUE`, as in `--set`), and waits until
+/// it is ready.
+///
+/// # Errors
+/// With what helm or kubectl wrote.
+pub async fn install(client: &Client, values: &[&str]) -> Result<()> {
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAME}}}\n");
+    run_with_input("kubectl", &["apply", "-f", "-"], &namespace).await?;
+    let ca = certificate(client).await?;
+    let ca_file = repository().join("target/e2e-ca.crt");
+    tokio::fs::write(&ca_file, ca).await?;
+
+    let (repository, tag) = image()?;
+    let mut sets = vec![
+        format!("--set=image.repository={repository},image.tag={tag}"),
+        format!("--set=tls.existingSecret={SECRET}"),
+        format!("--set-file=tls.caBundle={}", ca_file.display()),
+    ];
+    sets.extend(values.iter().map(|value| format!("--set={value}")));
+    let mut args = vec![
+        "upgrade",
+        "--install",
+        NAME,
+        "charts/apisix-prestop",
+        "--namespace",
+        NAME,
+        "--wait",
+        "--timeout=2m",
+    ];
+    args.extend(sets.iter().map(String::as_str));
+    run("helm", &args).await?;
+    Ok(())
+}
+
+/// Removes the release and its namespace.
+///
+/// # Errors
+/// With what helm or kubectl wrote.
+pub async fn uninstall() -> Result<()> {
+    run(
+        "helm",
+        &[
+            "uninstall",
+            NAME,
+            "--namespace",
+            NAME,
+            "--ignore-not-found",
+            "--wait",
+        ],
+    )
+    .await?;
+    run(
+        "kubectl",
+        &["delete", "namespace", NAME, "--ignore-not-found", "--wait"],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The CA of the certificate in the Secret; both are made if they are not there. A certificate
+/// that is there stays: the kubelet would take a minute to show another one to the webhook.
+async fn certificate(client: &Client) -> Result<Vec<u8>> {
+    let secrets = Api::<Secret>::namespaced(client.clone(), NAME);
+    if let Some(secret) = secrets.get_opt(SECRET).await? {
+        let ca = secret.data.and_then(|mut data| data.remove("ca.crt"));
+        return Ok(ca.context("the Secret has no ca.crt")?.0);
+    }
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+    let key = KeyPair::generate()?;
+    let params = CertificateParams::new([format!("{NAME}.{NAME}.svc")])?;
+    let certificate = params.signed_by(&key, &ca)?;
+    let data = [
+        ("tls.crt", certificate.pem()),
+        ("tls.key", key.serialize_pem()),
+        ("ca.crt", ca.pem()),
+    ];
+    let data: BTreeMap<_, _> = data
+        .into_iter()
+        .map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes())))
+        .collect();
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(SECRET.to_owned()),
+            ..ObjectMeta::default()
+        },
+        type_: Some("kubernetes.io/tls".to_owned()),
+        data: Some(data),
+        ..Secret::default()
+    };
+    secrets.create(&PostParams::default(), &secret).await?;
+    Ok(ca.pem().into_bytes())
+}

@@ -1,0 +1,101 @@
+//! A namespace for a test, which tells what was in it when the test fails.
+
+use std::{panic::AssertUnwindSafe, time::SystemTime};
+
+use anyhow::Result;
+use futures::FutureExt;
+use kube::Client;
+
+use crate::{
+    command::{run, run_with_input},
+    installation,
+};
+
+/// The label with which a namespace opts in, as YAML.
+pub const OPTED_IN: &str = "apisix-prestop/inject: enabled";
+
+/// Makes a namespace anew, with `labels` as YAML. What was in one of that name is gone then.
+///
+/// # Errors
+/// With what kubectl wrote.
+pub async fn create(name: &str, labels: &str) -> Result<()> {
+    run(
+        "kubectl",
+        &["delete", "namespace", name, "--ignore-not-found", "--wait"],
+    )
+    .await?;
+    let manifest = format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{{labels}}}}}\n"
+    );
+    run_with_input("kubectl", &["apply", "-f", "-"], &manifest).await?;
+    // A Pod is refused until its namespace has a default ServiceAccount.
+    let account = [
+        "-n",
+        name,
+        "wait",
+        "--for=create",
+        "serviceaccount/default",
+        "--timeout=30s",
+    ];
+    run("kubectl", &account).await?;
+    Ok(())
+}
+
+/// Runs a test with the chart installed and a namespace of its own, which is removed after it.
+/// A test that fails shows first what was in it and what the webhook said.
+///
+/// # Errors
+/// Those of the test, and those of the preparation.
+pub async fn with_namespace(
+    purpose: &str,
+    labels: &str,
+    test: impl AsyncFnOnce(Client, &str) -> Result<()>,
+) -> Result<()> {
+    let client = Client::try_default().await?;
+    installation::install(&client, &[]).await?;
+    let unique = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)?
+        .as_millis()
+        % 1_000_000;
+    let name = format!("{purpose}-{unique}");
+    create(&name, labels).await?;
+    let result = AssertUnwindSafe(test(client, &name)).catch_unwind().await;
+    if !matches!(result, Ok(Ok(()))) {
+        dump(&name).await;
+    }
+    run("kubectl", &["delete", "namespace", &name, "--wait=false"]).await?;
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+#[expect(clippy::print_stderr, reason = "it is part of the failure's message")]
+async fn dump(namespace: &str) {
+    let webhook = installation::NAME;
+    let selector = "app.kubernetes.io/name=apisix-prestop";
+    for args in [
+        ["-n", namespace, "get", "pods", "-o", "wide"],
+        [
+            "-n",
+            namespace,
+            "get",
+            "events",
+            "--sort-by=.lastTimestamp",
+            "-owide",
+        ],
+        [
+            "-n",
+            namespace,
+            "describe",
+            "pods",
+            "--show-events=false",
+            "--chunk-size=0",
+        ],
+        ["-n", webhook, "get", "pods", "-o", "wide"],
+        ["-n", webhook, "logs", "--tail=50", "-l", selector],
+    ] {
+        let output = match run("kubectl", &args).await {
+            Ok(output) => output.stdout,
+            Err(error) => error.to_string(),
+        };
+        eprintln!("--- kubectl {}\n{output}", args.join(" "));
+    }
+}

@@ -1,0 +1,280 @@
+//! A rolling update behind a gateway, under steady load, with the failed requests counted.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use apisix_prestop_fixtures::{
+    events::{Line, WorkloadEvent},
+    load::LoadSummary,
+};
+use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, LogParams, WatchEvent, WatchParams},
+};
+use serde::de::DeserializeOwned;
+use tokio::time::{sleep, timeout};
+
+use crate::command::{run, run_with_input};
+
+/// How long the gateway takes to apply a change, in `manifests/rollout.yaml`.
+pub const PROPAGATION_DELAY: Duration = Duration::from_secs(2);
+/// Requests per second.
+pub const RATE: u32 = 100;
+/// How long they are sent: long enough for the whole rollout, which is checked.
+pub const LOAD_DURATION: Duration = Duration::from_secs(30);
+
+const HEAD_START: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// What a rollout came to.
+#[derive(Debug)]
+pub struct Rollout {
+    /// What became of the requests.
+    pub load: LoadSummary,
+    /// From the restart until the last of the old Pods was gone.
+    pub took: Duration,
+    /// The old Pods.
+    pub stopped: Vec<StoppedPod>,
+}
+
+/// A Pod that was replaced.
+#[derive(Debug)]
+pub struct StoppedPod {
+    /// As it was before.
+    pub pod: Pod,
+    /// From when the API server said that it was deleted to when its process got SIGTERM, by the
+    /// clocks of this machine and of the Pod's.
+    pub time_to_sigterm: Duration,
+}
+
+impl Rollout {
+    /// The shortest and the longest time from deletion to SIGTERM.
+    pub fn times_to_sigterm(&self) -> Option<(Duration, Duration)> {
+        let times = || self.stopped.iter().map(|stopped| stopped.time_to_sigterm);
+        Some((times().min()?, times().max()?))
+    }
+}
+
+/// Rolls the workload in `namespace` and measures it. `retry` tells whether the gateway tries
+/// another node when it cannot connect to one.
+///
+/// # Errors
+/// When anything does not come to its end in time, or the rollout was not over when the load
+/// ended.
+pub async fn measure(client: &Client, namespace: &str, retry: bool) -> Result<Rollout> {
+    let image = std::env::var("E2E_FIXTURES_IMAGE").context("E2E_FIXTURES_IMAGE is not set")?;
+    let manifest = include_str!("../manifests/rollout.yaml")
+        .replace("$IMAGE", &image)
+        .replace("$RETRY", if retry { "on" } else { "off" });
+    apply(namespace, &manifest).await?;
+    kubectl(
+        namespace,
+        &["rollout", "status", "deployment/web", "--timeout=90s"],
+    )
+    .await?;
+    kubectl(
+        namespace,
+        &[
+            "wait",
+            "--for=condition=Ready",
+            "pod/gateway",
+            "--timeout=60s",
+        ],
+    )
+    .await?;
+
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
+    let before = pods.list(&ListParams::default().labels("app=web")).await?;
+    let nodes = before.items.iter().filter_map(pod_address).collect();
+    await_nodes(client, namespace, &nodes).await?;
+
+    let target = gateway_address(client, namespace).await?;
+    let load = include_str!("../manifests/load.yaml")
+        .replace("$IMAGE", &image)
+        .replace("$TARGET", &format!("http://{target}/"))
+        .replace("$RATE", &RATE.to_string())
+        .replace("$DURATION", &format!("{}s", LOAD_DURATION.as_secs()));
+    apply(namespace, &load).await?;
+    kubectl(
+        namespace,
+        &["wait", "--for=jsonpath={.status.phase}=Running", "pod/load"],
+    )
+    .await?;
+    let load = tokio::spawn(first_line::<LoadSummary>(pods.clone(), "load".to_owned()));
+    sleep(HEAD_START).await;
+
+    let (took, stopped) = restart(&pods, namespace, before.items).await?;
+    // What the gateway still has to hear of is still under load.
+    sleep(PROPAGATION_DELAY).await;
+    let over = epoch_millis()?;
+    let load = timeout(LIMIT, load)
+        .await
+        .context("the load did not end")???;
+    ensure!(
+        load.ended_epoch_millis > over,
+        "the load ended before the rollout was over: {load:?}, {took:?}"
+    );
+    Ok(Rollout {
+        load,
+        took,
+        stopped,
+    })
+}
+
+/// Restarts the Deployment, and waits until the last of the old Pods is gone.
+async fn restart(
+    pods: &Api<Pod>,
+    namespace: &str,
+    old: Vec<Pod>,
+) -> Result<(Duration, Vec<StoppedPod>)> {
+    // The logs end with the Pods: they are followed from before.
+    let sigterms: Vec<_> = old
+        .iter()
+        .map(|pod| sigterm(pods.clone(), pod.name_any()))
+        .collect();
+    let sigterms = tokio::spawn(futures::future::try_join_all(sigterms));
+    let watch = WatchParams::default().labels("app=web");
+    let mut events = pods.watch(&watch, "0").await?.boxed();
+
+    let began = Instant::now();
+    kubectl(namespace, &["rollout", "restart", "deployment/web"]).await?;
+    let mut deleted = BTreeMap::new();
+    let mut remaining: BTreeSet<_> = old.iter().map(ResourceExt::name_any).collect();
+    let until_gone = async {
+        while !remaining.is_empty() {
+            match events
+                .try_next()
+                .await?
+                .context("the watch on the Pods ended")?
+            {
+                WatchEvent::Modified(pod) if pod.metadata.deletion_timestamp.is_some() => {
+                    deleted.entry(pod.name_any()).or_insert(epoch_millis()?);
+                }
+                WatchEvent::Deleted(pod) => {
+                    remaining.remove(&pod.name_any());
+                }
+                WatchEvent::Error(error) => bail!("the watch on the Pods failed: {error}"),
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    timeout(LIMIT, until_gone)
+        .await
+        .context("the old Pods are not gone")??;
+    let took = began.elapsed();
+    kubectl(
+        namespace,
+        &["rollout", "status", "deployment/web", "--timeout=60s"],
+    )
+    .await?;
+
+    let sigterms = timeout(LIMIT, sigterms)
+        .await
+        .context("the old Pods' logs did not end")???;
+    let stopped = old.into_iter().zip(sigterms).map(|(pod, sigterm)| {
+        let name = pod.name_any();
+        let deleted = deleted
+            .get(&name)
+            .with_context(|| format!("{name} was never deleted"))?;
+        let time_to_sigterm = Duration::from_millis(sigterm.saturating_sub(*deleted));
+        Ok(StoppedPod {
+            pod,
+            time_to_sigterm,
+        })
+    });
+    Ok((took, stopped.collect::<Result<_>>()?))
+}
+
+/// When the workload in the Pod says that it got SIGTERM, in milliseconds since the epoch.
+async fn sigterm(pods: Api<Pod>, name: String) -> Result<u64> {
+    lines(&pods, &name)
+        .await?
+        .try_filter_map(async |line: Line<WorkloadEvent>| {
+            Ok((line.event == WorkloadEvent::Sigterm).then_some(line.epoch_millis))
+        })
+        .boxed()
+        .try_next()
+        .await?
+        .with_context(|| format!("{name} never got SIGTERM"))
+}
+
+/// The first line of the Pod's log that is a `T`.
+async fn first_line<T: DeserializeOwned + Send + 'static>(
+    pods: Api<Pod>,
+    name: String,
+) -> Result<T> {
+    let line = lines(&pods, &name).await?.boxed().try_next().await?;
+    line.with_context(|| format!("the log of {name} ended without a result"))
+}
+
+/// The lines of the Pod's log that are a `T`, as they come.
+async fn lines<T: DeserializeOwned>(
+    pods: &Api<Pod>,
+    name: &str,
+) -> Result<impl futures::Stream<Item = Result<T>> + use<T>> {
+    let follow = LogParams {
+        follow: true,
+        ..LogParams::default()
+    };
+    let lines = pods.log_stream(name, &follow).await?.lines();
+    Ok(lines
+        .map_err(anyhow::Error::from)
+        .try_filter_map(async |line| Ok(serde_json::from_str(&line).ok())))
+}
+
+/// Waits until the gateway uses exactly these nodes.
+async fn await_nodes(
+    client: &Client,
+    namespace: &str,
+    expected: &BTreeSet<SocketAddr>,
+) -> Result<()> {
+    let path = format!("/api/v1/namespaces/{namespace}/services/gateway:9080/proxy/-/nodes");
+    let mut last = String::new();
+    for _ in 0..100 {
+        let request = axum::http::Request::get(&path).body(Vec::new())?;
+        last = match client.request::<BTreeSet<SocketAddr>>(request).await {
+            Ok(nodes) if nodes == *expected => return Ok(()),
+            other => format!("{other:?}"),
+        };
+        sleep(Duration::from_millis(200)).await;
+    }
+    bail!("the gateway never used {expected:?}; it last said {last}")
+}
+
+fn pod_address(pod: &Pod) -> Option<SocketAddr> {
+    let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
+    Some(SocketAddr::new(address, 8080))
+}
+
+async fn gateway_address(client: &Client, namespace: &str) -> Result<SocketAddr> {
+    let gateway = Api::<Service>::namespaced(client.clone(), namespace)
+        .get("gateway")
+        .await?;
+    let address = gateway
+        .spec
+        .and_then(|spec| spec.cluster_ip)
+        .context("no cluster IP")?;
+    Ok(SocketAddr::new(address.parse()?, 9080))
+}
+
+async fn apply(namespace: &str, manifest: &str) -> Result<()> {
+    run_with_input("kubectl", &["-n", namespace, "apply", "-f", "-"], manifest).await?;
+    Ok(())
+}
+
+async fn kubectl(namespace: &str, args: &[&str]) -> Result<()> {
+    run("kubectl", &[&["-n", namespace], args].concat()).await?;
+    Ok(())
+}
+
+fn epoch_millis() -> Result<u64> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    Ok(u64::try_from(now.as_millis())?)
+}

@@ -1,0 +1,371 @@
+//! The real router, without a socket: what goes in, and what comes out.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::sync::Arc;
+
+use apisix_prestop::{
+    constants::MAX_BODY_BYTES,
+    injection::{Hook, Policy},
+    seconds::{Delay, ShutdownReserve},
+    server::{Phase, Webhook, admin_router, webhook_router},
+    telemetry::Metrics,
+};
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, StatusCode, Version, header::CONNECTION},
+    response::Response,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http_body_util::BodyExt;
+use rstest::rstest;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+const EXAMPLE: &str = include_str!("../manifests/examples/review.json");
+
+/// A server without its sockets.
+struct Server {
+    webhook: Arc<Webhook>,
+    phase: Arc<Phase>,
+    router: Router,
+    admin: Router,
+}
+
+impl Server {
+    fn new() -> Self {
+        let (metrics, phase) = (Arc::new(Metrics::default()), Arc::new(Phase::default()));
+        let policy = Policy {
+            delay: Delay::clamped(5),
+            shutdown_reserve: ShutdownReserve::clamped(10),
+            hook: Hook::Sleep,
+        };
+        let webhook = Webhook::new(policy, metrics.clone(), phase.clone());
+        let router = webhook_router(webhook.clone());
+        let admin = admin_router(phase.clone(), metrics);
+        Self {
+            webhook,
+            phase,
+            router,
+            admin,
+        }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Posts a review and returns the `response` of the answer.
+    async fn review(&self, review: &str) -> Value {
+        let response = self.send(post(review.to_owned())).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let answer: Value = serde_json::from_str(&text(response).await).unwrap();
+        assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
+        assert_eq!(answer["kind"], "AdmissionReview");
+        answer["response"].clone()
+    }
+
+    async fn get_admin(&self, path: &str) -> (StatusCode, String) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = self.admin.clone().oneshot(request).await.unwrap();
+        (response.status(), text(response).await)
+    }
+
+    async fn assert_counted(&self, outcome: &str, reason: &str) {
+        let (_, page) = self.get_admin("/metrics").await;
+        let line = format!(
+            "apisix_prestop_reviews_total{{outcome=\"{outcome}\",reason=\"{reason}\"}} 1\n"
+        );
+        assert!(page.contains(&line), "expected {line} in\n{page}");
+    }
+}
+
+fn post(body: impl Into<Body>) -> Request<Body> {
+    Request::post("/inject")
+        .header("content-type", "application/json")
+        .body(body.into())
+        .unwrap()
+}
+
+async fn text(response: Response) -> String {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn patch(response: &Value) -> Value {
+    let patch = response["patch"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no patch in {response:#}"));
+    serde_json::from_slice(&BASE64_STANDARD.decode(patch).unwrap()).unwrap()
+}
+
+fn example(request: Value) -> String {
+    let mut review: Value = serde_json::from_str(EXAMPLE).unwrap();
+    json_patch::merge(&mut review["request"], &request);
+    review.to_string()
+}
+
+#[tokio::test]
+async fn the_example_gets_its_patch() {
+    let server = Server::new();
+    let response = server.review(EXAMPLE).await;
+    assert_eq!(response["uid"], "0df28fbd-5f5f-11e8-bc74-36e6bb280816");
+    assert_eq!(response["allowed"], true);
+    assert_eq!(response["patchType"], "JSONPatch");
+    assert_eq!(
+        response["warnings"],
+        Value::Null,
+        "no warnings without a fault"
+    );
+    assert_eq!(
+        response["auditAnnotations"],
+        json!({"decision": "inject", "reason": "hook_missing"})
+    );
+    assert_eq!(
+        patch(&response),
+        json!([
+            {"op": "add", "path": "/spec/containers/0/lifecycle",
+             "value": {"preStop": {"sleep": {"seconds": 25}}}},
+            {"op": "add", "path": "/spec/terminationGracePeriodSeconds", "value": 35},
+        ])
+    );
+    server.assert_counted("inject", "hook_missing").await;
+}
+
+#[tokio::test]
+async fn the_patch_applies_to_the_object_that_came_in() {
+    let mut pod = serde_json::from_str::<Value>(EXAMPLE).unwrap()["request"]["object"].take();
+    let patch: json_patch::Patch =
+        serde_json::from_value(patch(&Server::new().review(EXAMPLE).await)).unwrap();
+    json_patch::patch(&mut pod, &patch).unwrap();
+    let typed: k8s_openapi::api::core::v1::Pod = serde_json::from_value(pod).unwrap();
+    let spec = typed.spec.unwrap();
+    assert_eq!(spec.termination_grace_period_seconds, Some(35));
+    let sleep = spec.containers[0]
+        .lifecycle
+        .clone()
+        .unwrap()
+        .pre_stop
+        .unwrap()
+        .sleep
+        .unwrap();
+    assert_eq!(sleep.seconds, 25);
+}
+
+#[rstest]
+#[case::update(json!({"operation": "UPDATE"}), "not_pod_create")]
+#[case::delete(json!({"operation": "DELETE", "object": null}), "not_pod_create")]
+#[case::other_kind(json!({"kind": {"group": "apps", "kind": "Deployment"}}), "not_pod_create")]
+#[case::opted_out(json!({"object": {"metadata": {"labels": {"apisix-prestop/inject": "disabled"}}}}), "opted_out")]
+#[case::mirror(json!({"object": {"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}}), "mirror_pod")]
+#[case::delay_zero(json!({"object": {"metadata": {"annotations": {"apisix-prestop/delay": "0"}}}}), "delay_zero")]
+#[tokio::test]
+async fn what_is_left_alone_is_allowed_without_a_patch(
+    #[case] request: Value,
+    #[case] reason: &str,
+) {
+    let server = Server::new();
+    let response = server.review(&example(request)).await;
+    assert_eq!(
+        response,
+        json!({
+            "uid": "0df28fbd-5f5f-11e8-bc74-36e6bb280816",
+            "allowed": true,
+            "auditAnnotations": {"decision": "skip", "reason": reason},
+        }),
+        "patch and patchType come both or neither"
+    );
+    server.assert_counted("skip", reason).await;
+}
+
+#[tokio::test]
+async fn a_bad_annotation_is_allowed_with_a_warning_and_the_default() {
+    let server = Server::new();
+    let bad = json!({"object": {"metadata": {"annotations": {"apisix-prestop/delay": "5 min"}}}});
+    let response = server.review(&example(bad)).await;
+    assert_eq!(response["allowed"], true);
+    assert_eq!(
+        patch(&response)[0]["value"]["preStop"]["sleep"]["seconds"],
+        5
+    );
+    assert_eq!(
+        response["warnings"],
+        json!(["apisix-prestop/delay: \"5 min\" is not 0-300 whole seconds such as 15s; using 5s"])
+    );
+    let (_, page) = server.get_admin("/metrics").await;
+    let line = "apisix_prestop_notices_total{notice=\"delay_malformed\"} 1\n";
+    assert!(page.contains(line), "{page}");
+}
+
+#[tokio::test]
+async fn a_dry_run_gets_the_same_answer() {
+    let server = Server::new();
+    let dry = server.review(&example(json!({"dryRun": true}))).await;
+    assert_eq!(dry, server.review(EXAMPLE).await);
+}
+
+#[tokio::test]
+async fn a_change_of_the_hook_holds_from_the_next_request_on() {
+    let server = Server::new();
+    server.webhook.set_hook(Hook::Exec);
+    let command =
+        patch(&server.review(EXAMPLE).await)[0]["value"]["preStop"]["exec"]["command"].take();
+    assert_eq!(command, json!(["/bin/sh", "-c", "sleep 25"]));
+    let (_, page) = server.get_admin("/metrics").await;
+    assert!(
+        page.contains("apisix_prestop_hook{hook=\"exec\"} 1\n"),
+        "{page}"
+    );
+    assert!(
+        page.contains("apisix_prestop_hook{hook=\"sleep\"} 0\n"),
+        "{page}"
+    );
+}
+
+#[rstest]
+#[case::not_json(
+    post("hello"),
+    400,
+    "malformed_body",
+    "the body is not JSON: expected value at line 1 column 1"
+)]
+#[case::empty(
+    post(""),
+    400,
+    "malformed_body",
+    "the body is not JSON: EOF while parsing a value at line 1 column 0"
+)]
+#[case::not_a_review(
+    post("{}"),
+    400,
+    "malformed_body",
+    "the body is not an AdmissionReview: missing field `apiVersion` at line 1 column 2"
+)]
+#[case::old_review(
+    post(r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview"}"#),
+    400,
+    "malformed_body",
+    "the body is admission.k8s.io/v1beta1 AdmissionReview; expected admission.k8s.io/v1 AdmissionReview"
+)]
+#[case::get(Request::get("/inject").body(Body::empty()).unwrap(), 405, "method", "/inject takes POST, not GET")]
+#[case::put(Request::put("/inject").body(Body::empty()).unwrap(), 405, "method", "/inject takes POST, not PUT")]
+#[case::other_path(Request::post("/mutate").body(Body::empty()).unwrap(), 404, "path", "no /mutate here, only POST /inject")]
+#[case::form(Request::post("/inject").header("content-type", "text/plain").body(Body::from("{}")).unwrap(), 415, "content_type",
+    "the content type is \"text/plain\"; expected application/json")]
+#[case::no_content_type(Request::post("/inject").body(Body::from("{}")).unwrap(), 415, "content_type",
+    "the content type is \"\"; expected application/json")]
+#[case::too_large(post(vec![b' '; MAX_BODY_BYTES + 1]), 413, "body_too_large", "the body is over 7 MiB")]
+#[tokio::test]
+async fn bad_input_gets_one_line_and_the_server_goes_on(
+    #[case] request: Request<Body>,
+    #[case] status: u16,
+    #[case] reason: &str,
+    #[case] line: &str,
+) {
+    let server = Server::new();
+    let response = server.send(request).await;
+    assert_eq!(response.status().as_u16(), status);
+    assert_eq!(response.headers().contains_key("allow"), status == 405);
+    assert_eq!(text(response).await, format!("{line}\n"));
+    server.assert_counted("refuse", reason).await;
+    assert_eq!(
+        server.review(EXAMPLE).await["allowed"],
+        true,
+        "the next request is answered"
+    );
+}
+
+#[rstest]
+#[case::with_a_parameter("application/json; charset=utf-8")]
+#[case::in_capitals("Application/JSON")]
+#[tokio::test]
+async fn the_content_type_is_read_as_http_has_it(#[case] content_type: &str) {
+    let request = Request::post("/inject").header("content-type", content_type);
+    let response = Server::new()
+        .send(request.body(Body::from(EXAMPLE)).unwrap())
+        .await;
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_of_the_largest_size_is_read() {
+    let mut body = EXAMPLE.as_bytes().to_vec();
+    body.resize(MAX_BODY_BYTES, b' ');
+    assert_eq!(
+        Server::new().send(post(body)).await.status(),
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn the_timeout_that_the_api_server_appends_does_not_matter() {
+    let request = Request::post("/inject?timeout=2s").header("content-type", "application/json");
+    let response = Server::new()
+        .send(request.body(Body::from(EXAMPLE)).unwrap())
+        .await;
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[rstest]
+#[case::http1(Version::HTTP_11, Some("close"))]
+#[case::http2_has_no_such_header(Version::HTTP_2, None)]
+#[tokio::test]
+async fn a_draining_server_answers_and_asks_to_be_asked_no_more(
+    #[case] version: Version,
+    #[case] connection: Option<&str>,
+) {
+    let server = Server::new();
+    server.phase.serve();
+    let request = |method: Method| {
+        let mut request = post(EXAMPLE);
+        (*request.version_mut(), *request.method_mut()) = (version, method);
+        request
+    };
+    let before = server.send(request(Method::POST)).await;
+    assert_eq!(
+        before.headers().get(CONNECTION),
+        None,
+        "kept alive while it serves"
+    );
+    server.phase.drain();
+    for method in [Method::POST, Method::GET] {
+        let after = server.send(request(method)).await;
+        let header = after
+            .headers()
+            .get(CONNECTION)
+            .map(|value| value.to_str().unwrap());
+        assert_eq!(header, connection);
+    }
+    assert_eq!(server.review(EXAMPLE).await["allowed"], true);
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_missing() {
+    let server = Server::new();
+    let starting = (
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not ready: starting\n".to_owned(),
+    );
+    assert_eq!(server.get_admin("/ready").await, starting);
+    server.phase.serve();
+    assert_eq!(
+        server.get_admin("/ready").await,
+        (StatusCode::OK, "ready\n".to_owned())
+    );
+    server.phase.drain();
+    let draining = (
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not ready: draining\n".to_owned(),
+    );
+    assert_eq!(server.get_admin("/ready").await, draining);
+    server.phase.serve();
+    assert_eq!(
+        server.get_admin("/ready").await,
+        draining,
+        "there is no way back"
+    );
+    assert_eq!(
+        server.get_admin("/live").await,
+        (StatusCode::OK, "live\n".to_owned())
+    );
+}
