@@ -34,7 +34,7 @@ test: lint unit chart e2e ## Everything that must pass
 lint: ## Formatting, clippy, shell scripts, and whether the generated docs are up to date
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	tests/lint-shell
+	tests/checks/shell
 
 .PHONY: unit
 unit: ## Tests that need no cluster
@@ -42,7 +42,7 @@ unit: ## Tests that need no cluster
 
 .PHONY: chart
 chart: ## helm lint, helm template against the schemas of the supported Kubernetes versions
-	tests/chart
+	tests/checks/chart
 
 .PHONY: e2e
 e2e: ## Tests on a cluster; CLUSTER=existing uses the one of your KUBECONFIG

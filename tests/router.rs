@@ -1,5 +1,5 @@
 //! The real router, without a socket: what goes in, and what comes out.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! The real program, over real TLS and with real signals, on loopback.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::{
     fs,

@@ -1,14 +1,19 @@
 //! The chart, installed by Helm with a certificate from a CA of the tests.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context, Result};
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use anyhow::{Context, Result, bail};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{Pod, Secret},
+};
 use kube::{
     Api, Client,
-    api::{ObjectMeta, PostParams},
+    api::{ListParams, ObjectMeta, PostParams},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use tokio::time::sleep;
 
 use crate::command::{repository, run, run_with_input};
 
@@ -27,7 +32,7 @@ pub fn image() -> Result<(String, String)> {
 }
 
 /// Installs the chart, or upgrades it to `values` (`KEY=VALUE`, as in `--set`), and waits until
-/// it is ready.
+/// it is ready and nothing of an earlier version answers any more.
 ///
 /// # Errors
 /// With what helm or kubectl wrote.
@@ -57,7 +62,24 @@ pub async fn install(client: &Client, values: &[&str]) -> Result<()> {
     ];
     args.extend(sets.iter().map(String::as_str));
     run("helm", &args).await?;
-    Ok(())
+    await_drained(client).await
+}
+
+/// Waits until no Pod of the release is terminating: one that drains still answers.
+async fn await_drained(client: &Client) -> Result<()> {
+    let pods = Api::<Pod>::namespaced(client.clone(), NAME);
+    for _ in 0..60 {
+        let list = pods.list(&ListParams::default()).await?;
+        if list
+            .items
+            .iter()
+            .all(|pod| pod.metadata.deletion_timestamp.is_none())
+        {
+            return Ok(());
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    bail!("a Pod of the release does not end")
 }
 
 /// Removes the release and its namespace.
