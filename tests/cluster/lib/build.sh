@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# Builds every program, one at a time, into a cache folder named after all that goes into them.
+
+# Name and Go package. A name with a folder stays out of the PATH of `run`.
+readonly components="
+kube-apiserver           k8s.io/kubernetes/cmd/kube-apiserver
+kube-controller-manager  k8s.io/kubernetes/cmd/kube-controller-manager
+kube-scheduler           k8s.io/kubernetes/cmd/kube-scheduler
+kubelet                  k8s.io/kubernetes/cmd/kubelet
+kube-proxy               k8s.io/kubernetes/cmd/kube-proxy
+kubectl                  k8s.io/kubernetes/cmd/kubectl
+etcd                     go.etcd.io/etcd/server/v3
+containerd               github.com/containerd/containerd/v2/cmd/containerd
+containerd-shim-runc-v2  github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2
+ctr                      github.com/containerd/containerd/v2/cmd/ctr
+helm                     helm.sh/helm/v4/cmd/helm
+kubeconform              github.com/yannh/kubeconform/cmd/kubeconform
+helm-docs                github.com/norwoodj/helm-docs/cmd/helm-docs
+own/pki                  ./pki
+own/image                ./image
+own/schemas              ./schemas
+own/pause                ./pause
+"
+
+readonly build_flags=(-trimpath -buildvcs=false)
+
+# Unstamped, Kubernetes calls itself v0.0.0, and clients decide by its version what it can do.
+ldflags() { # ldflags NAME
+  local kube=k8s.io/component-base/version minor=${KUBERNETES#1.}
+  local flags="-s -w"
+  case $1 in
+    kube-* | kubelet | kubectl)
+      flags+=" -X $kube.gitVersion=v$KUBERNETES -X $kube.gitMajor=1 -X $kube.gitMinor=${minor%%.*}"
+      ;;
+    kubeconform) flags+=" -X main.version=v$KUBECONFORM" ;;
+    helm-docs) flags+=" -X main.version=$HELM_DOCS" ;;
+    helm) flags+=" -X helm.sh/helm/v4/internal/version.version=v$HELM" ;;
+    containerd* | ctr) flags+=" -X github.com/containerd/containerd/v2/version.Version=$CONTAINERD" ;;
+  esac
+  echo "$flags"
+}
+
+tools_hash() {
+  local name package
+  {
+    echo "${build_flags[@]}"
+    while read -r name package; do
+      echo "$name $package $(ldflags "$name")"
+    done <<<"$components"
+    cat "$here"/go.{mod,sum}
+    find "$here" -name '*.go' ! -name '*_test.go' -print0 | sort -z | xargs -0 cat
+  } | sha256sum | cut -c 1-12
+}
+
+build() {
+  if [[ -e $tools/complete ]]; then
+    say "tools: cached ($tools)"
+  else
+    build_tools
+  fi
+}
+
+build_tools() {
+  if [[ -e $tools/complete ]]; then
+    # Says that this folder is in use, to the tidying below.
+    touch "$tools/complete"
+    return
+  fi
+  need_go
+  mkdir -p "$tools/own" "$cache/timings/own"
+
+  local lock name package
+  exec {lock}>"$cache/build.lock"
+  if ! flock --nonblock "$lock"; then
+    say "another build is running: waiting for it"
+    flock "$lock"
+  fi
+  while read -r name package; do
+    [[ -z $name || -x $tools/$name ]] || build_component "$name" "$package"
+  done <<<"$components"
+  touch "$tools/complete"
+  exec {lock}>&-
+
+  # Each set takes 0.7 GB: keep those that some work tree used in the last week.
+  local old
+  for old in "$cache"/tools-*; do
+    [[ -n $(find "$old" -maxdepth 1 -mtime -7 -print -quit) ]] || rm -r "$old"
+  done
+}
+
+build_component() { # build_component NAME PACKAGE
+  local timing=$cache/timings/$1 log=$tools/build.log last="" began=$SECONDS
+  [[ ! -s $timing ]] || last=" (last time $(duration "$(<"$timing")"))"
+  printf 'building %s%s … ' "$1" "$last"
+  if ! CGO_ENABLED=0 go build -C "$here" "${build_flags[@]}" -ldflags "$(ldflags "$1")" -o "$tools/$1.part" "$2" 2>"$log"; then
+    echo failed
+    tail -n 30 "$log" >&2
+    die "could not build $1"
+  fi
+  mv "$tools/$1.part" "$tools/$1"
+  rm -f "$log"
+  echo "$((SECONDS - began))" >"$timing"
+  duration $((SECONDS - began))
+}
+
+build_image() {
+  build_tools >&2
+  "$tools/own/image" "$@"
+}

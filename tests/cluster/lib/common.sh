@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# Names and places, messages, and what this machine must have.
+
+readonly existing_cluster="use a cluster that you already have: make e2e CLUSTER=existing (docs/development.md)"
+
+say() { echo "cluster: $*"; }
+
+die() {
+  echo "cluster: $*" >&2
+  exit 1
+}
+
+setup() {
+  [[ $(uname -s) == Linux ]] || die "only Linux can run this: $existing_cluster"
+
+  name=${CLUSTER_NAME:-test}
+  # The name becomes part of paths, of a cgroup and of the node's name.
+  [[ $name =~ ^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$ ]] ||
+    bad_usage "CLUSTER_NAME must be 1 to 32 of a-z, 0-9 and -, and neither begin nor end with -: '$name'"
+
+  local schema_versions=${SCHEMA_VERSIONS:-}
+  source "$here/versions"
+  SCHEMA_VERSIONS=${schema_versions:-$SCHEMA_VERSIONS}
+
+  cache=${APISIX_PRESTOP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/apisix-prestop}
+  state=${APISIX_PRESTOP_STATE:-/var/tmp/apisix-prestop}/$name
+  cgroup=apisix-prestop-$name
+  tools=$cache/tools-$(tools_hash)
+}
+
+need_root() {
+  ((EUID == 0)) || die "run as root, or $existing_cluster"
+}
+
+need_go() {
+  command -v go >/dev/null ||
+    die "Go is missing: install the version that tests/cluster/go.mod names, or newer (https://go.dev/doc/install)"
+}
+
+# Debian package, and a file or command that tells whether it is here.
+readonly packages="
+runc                     runc
+containernetworking-plugins /usr/lib/cni/ptp
+iptables                 iptables
+conntrack                conntrack
+iproute2                 ip
+busybox-static           busybox
+"
+
+install_packages() {
+  local package probe missing=()
+  while read -r package probe; do
+    [[ -z $package ]] || command -v "$probe" >/dev/null || missing+=("$package")
+  done <<<"$packages"
+  ((${#missing[@]} > 0)) || return 0
+  command -v apt-get >/dev/null ||
+    die "there is no apt-get to install ${missing[*]}: install what they hold in another way, or $existing_cluster"
+
+  say "installing ${missing[*]}"
+  local log
+  log=$(mktemp)
+  # The lists of a fresh machine are empty or old.
+  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"; } \
+    &>"$log"; then
+    tail -n 30 "$log" >&2
+    rm -f "$log"
+    die "apt-get could not install ${missing[*]}"
+  fi
+  rm -f "$log"
+}
+
+duration() { # duration SECONDS
+  if (($1 < 60)); then echo "$1 s"; else echo "$(($1 / 60)) m $(($1 % 60)) s"; fi
+}
