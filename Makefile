@@ -14,7 +14,7 @@ CHART := charts/apisix-prestop
 # local: a Kubernetes of our own on this machine. existing: the one that KUBECONFIG names, with
 # both images loaded by you.
 CLUSTER ?= local
-cluster := tests/cluster/cluster
+CLUSTER_COMMAND := tests/cluster/cluster
 # What a test needs to find its way in either.
 export E2E_IMAGE ?= $(IMAGE)
 export E2E_FIXTURES_IMAGE ?= $(FIXTURES_IMAGE)
@@ -26,7 +26,7 @@ demo: ## Roll a Deployment with and without the webhook on a local Kubernetes, a
 	@CLUSTER_NAME=demo tests/e2e/in-cluster --keep cargo run --quiet --package apisix-prestop-e2e --bin demo
 
 .PHONY: test
-test: lint unit chart e2e ## Everything that must pass
+test: lint unit chart cluster e2e ## Everything that must pass
 
 ##@ Parts of `make test`
 
@@ -44,6 +44,12 @@ unit: ## Tests that need no cluster
 chart: ## helm lint, helm template against the schemas of the supported Kubernetes versions
 	tests/checks/chart
 
+.PHONY: cluster
+cluster: ## The test cluster's own tests
+	go -C tests/cluster vet ./...
+	go -C tests/cluster test ./...
+	tests/cluster/self-test
+
 .PHONY: e2e
 e2e: ## Tests on a cluster; CLUSTER=existing uses the one of your KUBECONFIG
 	tests/e2e/in-cluster cargo test --locked --package apisix-prestop-e2e -- --ignored --test-threads=1
@@ -52,7 +58,7 @@ e2e: ## Tests on a cluster; CLUSTER=existing uses the one of your KUBECONFIG
 
 .PHONY: demo-down
 demo-down: ## End the demo's cluster
-	@CLUSTER_NAME=demo $(cluster) down
+	@CLUSTER_NAME=demo $(CLUSTER_COMMAND) down
 
 ##@ Images
 
@@ -75,16 +81,16 @@ fixtures-rootfs: ## The same for what the cluster tests put around it
 .PHONY: images
 images: rootfs fixtures-rootfs ## Both images as files for `docker load`, made without Docker
 	mkdir -p $(IMAGES)
-	$(cluster) build-image -f Dockerfile -t $(IMAGE) -s build:/src=. -o $(IMAGES)/apisix-prestop.tar
-	$(cluster) build-image -f tests/fixtures/Dockerfile -t $(FIXTURES_IMAGE) -s build:/src=. -o $(IMAGES)/fixtures.tar
+	$(CLUSTER_COMMAND) build-image -f Dockerfile -t $(IMAGE) -s build:/src=. -o $(IMAGES)/apisix-prestop.tar
+	$(CLUSTER_COMMAND) build-image -f tests/fixtures/Dockerfile -t $(FIXTURES_IMAGE) -s build:/src=. -o $(IMAGES)/fixtures.tar
 
 ##@ Upkeep
 
 .PHONY: docs
 docs: ## Write the generated docs anew: docs/cli.md and the chart's README
 	UPDATE_DOCS=1 cargo test --quiet --test docs
-	$(cluster) build
-	eval "$$($(cluster) env)" && helm-docs --chart-search-root charts --log-level warning
+	$(CLUSTER_COMMAND) build
+	eval "$$($(CLUSTER_COMMAND) env)" && helm-docs --chart-search-root charts --log-level warning
 
 .PHONY: deny
 deny: ## Licences and advisories of the dependencies (needs cargo-deny and the internet)

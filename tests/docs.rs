@@ -1,0 +1,151 @@
+//! The documentation says what the code says.
+//!
+//! What is generated is written anew by `make docs`.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::{fs, path::PathBuf};
+
+use apisix_prestop::{
+    cli::Cli,
+    constants::*,
+    injection::{Notice, Reason},
+    telemetry::{Metrics, Refusal},
+};
+use clap::CommandFactory;
+use rstest::rstest;
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn assert_says(document: &str, text: &str) {
+    assert!(
+        read(document).contains(text),
+        "{document} has to say {text:?}"
+    );
+}
+
+const ENVIRONMENT: &str = "## Environment\n\nEach flag can come from an environment variable: \
+`APISIX_PRESTOP_` and the flag's name in capitals, such as `APISIX_PRESTOP_DRAIN_DELAY` for \
+`--drain-delay`. The flag wins.";
+
+#[test]
+fn each_flag_has_its_environment_variable() {
+    let command = Cli::command();
+    let serve = command.find_subcommand("serve").unwrap();
+    for flag in serve.get_arguments().filter(|flag| flag.get_id() != "help") {
+        let name = flag.get_long().unwrap().to_uppercase().replace('-', "_");
+        let variable = flag.get_env().and_then(|variable| variable.to_str());
+        assert_eq!(variable, Some(&*format!("APISIX_PRESTOP_{name}")));
+    }
+}
+
+#[test]
+fn the_reference_of_the_command_line_is_current() {
+    let options = clap_markdown::MarkdownOptions::new()
+        .title("Command line".to_owned())
+        .show_footer(false);
+    let generated = format!(
+        "<!-- Generated from the code by `make docs`. -->\n\n{}\n\n{ENVIRONMENT}\n",
+        clap_markdown::help_markdown_custom::<Cli>(&options).trim_end()
+    );
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path("docs/cli.md"), generated).unwrap();
+        return;
+    }
+    assert!(
+        read("docs/cli.md") == generated,
+        "docs/cli.md is not current: run `make docs`"
+    );
+}
+
+#[rstest]
+#[case::label("docs/annotations.md", format!("`{INJECT_LABEL}`"))]
+#[case::enabled("docs/annotations.md", format!("`{INJECT_ENABLED}`"))]
+#[case::disabled("docs/annotations.md", format!("`{}`", INJECT_DISABLED[0]))]
+#[case::disabled_too("docs/annotations.md", format!("`\"{}\"`", INJECT_DISABLED[1]))]
+#[case::delay("docs/annotations.md", format!("`{DELAY_ANNOTATION}`"))]
+#[case::delay_limit("docs/annotations.md", format!("0 to {MAX_DELAY} whole seconds"))]
+#[case::delay_range("docs/cli.md", format!("SIGTERM, where its Pod says nothing itself: 0 to {MAX_DELAY} seconds"))]
+#[case::reserve_range("docs/cli.md", format!("after the sleep: 0 to {MAX_SHUTDOWN_RESERVE} seconds"))]
+#[case::drain_range("docs/cli.md", format!("this replica leaves: 0 to {MAX_DRAIN} seconds"))]
+#[case::body_limit("docs/architecture.md", format!("{} MiB", MAX_BODY_BYTES / 1024 / 1024))]
+#[case::certificate_poll("docs/architecture.md", format!("every {} s", CERTIFICATE_POLL_INTERVAL.as_secs()))]
+#[case::idle("docs/architecture.md", format!("{} s", IDLE_TIMEOUT.as_secs()))]
+#[case::version_poll("docs/decisions.md", format!("every {} minutes", VERSION_POLL_INTERVAL.as_secs() / 60))]
+#[case::reserve("docs/decisions.md", format!("{DEFAULT_SHUTDOWN_RESERVE} s"))]
+fn a_key_or_limit_is_documented(#[case] document: &str, #[case] text: String) {
+    assert_says(document, &text);
+}
+
+#[test]
+fn every_reason_and_notice_is_documented() {
+    for reason in Reason::ALL {
+        assert_says("docs/decisions.md", &format!("`{reason}`"));
+    }
+    for notice in Notice::NAMES {
+        assert_says("docs/annotations.md", &format!("`{notice}`"));
+    }
+    for refusal in Refusal::ALL {
+        assert_says("docs/observability.md", &format!("`{}`", refusal.as_str()));
+    }
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let page = Metrics::default().page().unwrap();
+    for line in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').unwrap();
+        let suffix = match kind {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
+        assert_says("docs/observability.md", &format!("`{name}{suffix}"));
+    }
+}
+
+#[rstest]
+#[case::delay(format!("  delay: {DEFAULT_DELAY}s\n"))]
+#[case::reserve(format!("  shutdownReserve: {DEFAULT_SHUTDOWN_RESERVE}s\n"))]
+#[case::drain_delay(format!("  drainDelay: {DEFAULT_DRAIN_DELAY}s\n"))]
+#[case::drain_timeout(format!("  drainTimeout: {DEFAULT_DRAIN_TIMEOUT}s\n"))]
+fn the_chart_has_the_defaults_of_the_code(#[case] text: String) {
+    assert_says("charts/apisix-prestop/values.yaml", &text);
+}
+
+#[test]
+fn the_chart_has_the_keys_and_paths_of_the_code() {
+    let webhook = "charts/apisix-prestop/templates/mutatingwebhookconfiguration.yaml";
+    assert_says(webhook, &format!("path: {INJECT_PATH}\n"));
+    assert_says(
+        webhook,
+        &format!("        {INJECT_LABEL}: {INJECT_ENABLED}\n"),
+    );
+    let [disabled, too] = INJECT_DISABLED;
+    assert_says(webhook, &format!("values: [{disabled}, \"{too}\"]"));
+    let deployment = "charts/apisix-prestop/templates/deployment.yaml";
+    assert_says(deployment, &format!("--listen={DEFAULT_LISTEN}\n"));
+    assert_says(
+        deployment,
+        &format!("--admin-listen={DEFAULT_ADMIN_LISTEN}\n"),
+    );
+}
+
+#[test]
+fn one_version_is_everywhere() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_says(
+        "charts/apisix-prestop/Chart.yaml",
+        &format!("\nversion: {version}\n"),
+    );
+    assert_says(
+        "charts/apisix-prestop/Chart.yaml",
+        &format!("\nappVersion: {version}\n"),
+    );
+    assert_says("CHANGELOG.md", &format!("## {version}"));
+}
