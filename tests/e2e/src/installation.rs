@@ -15,11 +15,16 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 
 use tokio::time::sleep;
 
-use crate::command::{repository, run, run_with_input};
+use crate::{
+    command::{repository, run, run_with_input},
+    namespace::{OPTED_IN, await_default_account},
+};
 
 /// The release, its namespace and its Service are all called so.
 pub const NAME: &str = "apisix-prestop";
 const SECRET: &str = "apisix-prestop-tls";
+/// A namespace in which Pods are created to see whether the webhook answers.
+const PROBE: &str = "apisix-prestop-probe";
 
 /// The image under test: `E2E_IMAGE`.
 ///
@@ -62,7 +67,8 @@ pub async fn install(client: &Client, values: &[&str]) -> Result<()> {
     ];
     args.extend(sets.iter().map(String::as_str));
     run("helm", &args).await?;
-    await_drained(client).await
+    await_drained(client).await?;
+    await_answer().await
 }
 
 /// Waits until no Pod of the release is terminating: one that drains still answers.
@@ -80,6 +86,42 @@ async fn await_drained(client: &Client) -> Result<()> {
         sleep(Duration::from_secs(1)).await;
     }
     bail!("a Pod of the release does not end")
+}
+
+/// Waits until the API server reaches the webhook: kube-proxy hears of a ready Pod a moment after
+/// everybody else.
+///
+/// # Errors
+/// When it does not within 20 s.
+pub async fn await_answer() -> Result<()> {
+    let namespace = format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {PROBE}, labels: {{{OPTED_IN}}}}}\n"
+    );
+    run_with_input("kubectl", &["apply", "-f", "-"], &namespace).await?;
+    await_default_account(PROBE).await?;
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: probe}\n\
+               spec: {containers: [{name: probe, image: none}]}\n";
+    let create = [
+        "-n",
+        PROBE,
+        "create",
+        "--dry-run=server",
+        "-o",
+        "yaml",
+        "-f",
+        "-",
+    ];
+    for _ in 0..100 {
+        if run_with_input("kubectl", &create, pod)
+            .await?
+            .stdout
+            .contains("preStop:")
+        {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    bail!("the API server does not reach the webhook")
 }
 
 /// Removes the release and its namespace.

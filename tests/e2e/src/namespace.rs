@@ -28,7 +28,11 @@ pub async fn create(name: &str, labels: &str) -> Result<()> {
         "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{{labels}}}}}\n"
     );
     run_with_input("kubectl", &["apply", "-f", "-"], &manifest).await?;
-    // A Pod is refused until its namespace has a default ServiceAccount.
+    await_default_account(name).await
+}
+
+/// A Pod is refused until its namespace has a default ServiceAccount.
+pub(crate) async fn await_default_account(name: &str) -> Result<()> {
     let account = [
         "-n",
         name,

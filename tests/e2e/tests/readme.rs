@@ -6,7 +6,7 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 use anyhow::{Context, Result};
 use apisix_prestop_e2e::{
     command::{Output, repository, run},
-    installation::{image, uninstall},
+    installation::{await_answer, image, uninstall},
     namespace,
 };
 
@@ -85,6 +85,7 @@ async fn the_commands_of_the_readme_do_what_it_says() -> Result<()> {
         &format!("helm install apisix-prestop --set image.repository={image},image.tag={tag} "),
     );
     shell(&folder, &install).await?;
+    await_answer().await?;
     shell(&folder, &commands(&readme, "Opt in")).await?;
     assert_eq!(
         hooks().await?,
