@@ -54,6 +54,31 @@ cluster: ## The test cluster's own tests
 e2e: ## Tests on a cluster; CLUSTER=existing uses the one of your KUBECONFIG
 	tests/e2e/in-cluster cargo test --locked --package apisix-prestop-e2e -- --ignored --test-threads=1
 
+##@ Speed and fuzzing
+
+BENCH_LOAD := target/$(TRIPLE)/release/bench-load
+FUZZ_SECONDS ?= 100
+
+.PHONY: bench
+bench: rootfs bench-load ## A load run over TLS on loopback, beside a server that does nothing (3 minutes)
+	$(BENCH_LOAD) run
+
+.PHONY: bench-short
+bench-short: rootfs bench-load ## The same, only to see that it works
+	$(BENCH_LOAD) run --short
+
+.PHONY: bench-load
+bench-load:
+	$(static) --package apisix-prestop-load
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target for FUZZ_SECONDS (100, in all 10 minutes)
+	fuzz/run $(FUZZ_SECONDS)
+
+.PHONY: fuzz-short
+fuzz-short: ## The same, 4 seconds each
+	fuzz/run 4
+
 ##@ The demo
 
 .PHONY: demo-down

@@ -17,6 +17,22 @@ pub const INJECT_ENABLED: &str = "enabled";
 pub const INJECT_DISABLED: [&str; 2] = ["disabled", "false"];
 /// Annotation on a Pod: its own delay, in whole seconds (`15`, `15s`, `1m30s`).
 pub const DELAY_ANNOTATION: &str = "apisix-prestop/delay";
+/// Annotation on a Pod: the delays of single containers (`web=20s,log-shipper=0`).
+pub const CONTAINER_DELAYS_ANNOTATION: &str = "apisix-prestop/container-delays";
+/// Annotation on a Pod: what it keeps for its own shutdown after the sleep.
+pub const SHUTDOWN_RESERVE_ANNOTATION: &str = "apisix-prestop/shutdown-reserve";
+/// Annotation on a Pod: what becomes of its own exec hooks.
+pub const EXISTING_HOOK_ANNOTATION: &str = "apisix-prestop/existing-hook";
+/// Annotation that we write on a Pod: what was done to it.
+pub const INJECTED_ANNOTATION: &str = "apisix-prestop/injected";
+/// All annotations of ours.
+pub const ANNOTATIONS: [&str; 5] = [
+    DELAY_ANNOTATION,
+    CONTAINER_DELAYS_ANNOTATION,
+    SHUTDOWN_RESERVE_ANNOTATION,
+    EXISTING_HOOK_ANNOTATION,
+    INJECTED_ANNOTATION,
+];
 /// Annotation by which the kubelet marks the API object of a static Pod.
 pub const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 
@@ -24,9 +40,12 @@ pub const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 
 /// Delay of a Pod that says nothing itself, in seconds: what Apache APISIX has advised since 1.8.
 pub const DEFAULT_DELAY: u32 = 5;
-/// Longest delay, in seconds. A cluster autoscaler gives up on a node after 10 minutes by
-/// default, so a Pod should be gone well before.
-pub const MAX_DELAY: u32 = 300;
+/// Longest delay that a Pod may ask for where the policy says nothing else, in seconds. A
+/// cluster autoscaler gives up on a node after 10 minutes by default, so a Pod should be gone
+/// well before.
+pub const DEFAULT_MAX_DELAY: u32 = 300;
+/// Longest delay that any policy may allow, in seconds.
+pub const MAX_DELAY: u32 = 3600;
 /// What a Pod keeps of its grace period for its own shutdown after the sleep, in seconds.
 pub const DEFAULT_SHUTDOWN_RESERVE: u32 = 10;
 /// Longest shutdown reserve, in seconds.
@@ -81,3 +100,8 @@ pub const VERSION_POLL_INTERVAL: Duration = Duration::from_secs(300);
 pub const VERSION_RETRY_INTERVAL: Duration = Duration::from_secs(15);
 /// How long one request to the API server may take.
 pub const API_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many Events may wait to be published; what comes beyond that is dropped.
+pub const EVENT_QUEUE: usize = 256;
+/// How long to wait after each Event, so that a bad annotation on a large Deployment does not
+/// become a load.
+pub const EVENT_INTERVAL: Duration = Duration::from_millis(200);

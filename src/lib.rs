@@ -3,13 +3,15 @@
 //!
 //! [`injection`] is the pure core, from a Pod and a policy to a decision. Around it:
 //! [`admission`] reads and writes AdmissionReviews, [`server`] is HTTP and TLS, [`cluster`] is
-//! what is read from the API server, [`telemetry`] logs and counts, [`cli`] puts it together.
+//! what is read from the API server, [`manifests`] does to files what the webhook does to Pods,
+//! [`telemetry`] logs and counts, [`cli`] puts it together.
 
 pub mod admission;
 pub mod cli;
 pub mod cluster;
 pub mod constants;
 pub mod injection;
+pub mod manifests;
 pub mod seconds;
 pub mod server;
 pub mod telemetry;

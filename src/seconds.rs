@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use crate::constants::{MAX_DELAY, MAX_DRAIN, MAX_SHUTDOWN_RESERVE};
 
-/// How long a container sleeps before it gets SIGTERM: 0 to 300 s.
+/// How long a container sleeps before it gets SIGTERM: 0 to 3600 s.
 pub type Delay = Seconds<MAX_DELAY>;
 /// What a Pod keeps of its grace period for its own shutdown: 0 to 3600 s.
 pub type ShutdownReserve = Seconds<MAX_SHUTDOWN_RESERVE>;
@@ -97,7 +97,7 @@ mod tests {
     #[case::minutes("2m", 120)]
     #[case::minutes_and_seconds("1m30s", 90)]
     #[case::more_than_a_minute_of_seconds("1m90s", 150)]
-    #[case::the_maximum("300", 300)]
+    #[case::the_maximum("3600", 3600)]
     #[case::leading_zeros("0005", 5)]
     #[case::white_space_around(" 7s\n", 7)]
     fn is_read(#[case] text: &str, #[case] seconds: u32) {
@@ -124,8 +124,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case::one_too_many("301")]
-    #[case::minutes("5m1s")]
+    #[case::one_too_many("3601")]
+    #[case::minutes("60m1s")]
     #[case::larger_than_u64("99999999999999999999999")]
     #[case::minutes_larger_than_u64("99999999999999999999999m")]
     fn is_above_the_maximum(#[case] text: &str) {

@@ -23,13 +23,10 @@ fn read(name: &str) -> String {
 }
 
 fn assert_says(document: &str, text: &str) {
-    assert!(
-        read(document).contains(text),
-        "{document} has to say {text:?}"
-    );
+    assert!(read(document).contains(text), "{document} has to say {text:?}");
 }
 
-const ENVIRONMENT: &str = "## Environment\n\nEach flag can come from an environment variable: \
+const ENVIRONMENT: &str = "## Environment\n\nEach flag of `serve`, and each that says what is injected, can come from an environment variable: \
 `APISIX_PRESTOP_` and the flag's name in capitals, such as `APISIX_PRESTOP_DRAIN_DELAY` for \
 `--drain-delay`. The flag wins.";
 
@@ -46,9 +43,8 @@ fn each_flag_has_its_environment_variable() {
 
 #[test]
 fn the_reference_of_the_command_line_is_current() {
-    let options = clap_markdown::MarkdownOptions::new()
-        .title("Command line".to_owned())
-        .show_footer(false);
+    let options =
+        clap_markdown::MarkdownOptions::new().title("Command line".to_owned()).show_footer(false);
     let generated = format!(
         "<!-- Generated from the code by `make docs`. -->\n\n{}\n\n{ENVIRONMENT}\n",
         clap_markdown::help_markdown_custom::<Cli>(&options).trim_end()
@@ -57,10 +53,7 @@ fn the_reference_of_the_command_line_is_current() {
         fs::write(path("docs/cli.md"), generated).unwrap();
         return;
     }
-    assert!(
-        read("docs/cli.md") == generated,
-        "docs/cli.md is not current: run `make docs`"
-    );
+    assert!(read("docs/cli.md") == generated, "docs/cli.md is not current: run `make docs`");
 }
 
 #[rstest]
@@ -69,7 +62,9 @@ fn the_reference_of_the_command_line_is_current() {
 #[case::disabled("docs/annotations.md", format!("`{}`", INJECT_DISABLED[0]))]
 #[case::disabled_too("docs/annotations.md", format!("`\"{}\"`", INJECT_DISABLED[1]))]
 #[case::delay("docs/annotations.md", format!("`{DELAY_ANNOTATION}`"))]
-#[case::delay_limit("docs/annotations.md", format!("0 to {MAX_DELAY} whole seconds"))]
+#[case::delay_limit("docs/annotations.md", format!("0 to {DEFAULT_MAX_DELAY} whole seconds"))]
+#[case::reserve_limit("docs/annotations.md", format!("0 to {MAX_SHUTDOWN_RESERVE} whole seconds"))]
+#[case::events_rate("docs/annotations.md", format!("{}", ["zero", "one", "two", "three", "four", "five"][1000 / EVENT_INTERVAL.as_millis() as usize]))]
 #[case::delay_range("docs/cli.md", format!("SIGTERM, where its Pod says nothing itself: 0 to {MAX_DELAY} seconds"))]
 #[case::reserve_range("docs/cli.md", format!("after the sleep: 0 to {MAX_SHUTDOWN_RESERVE} seconds"))]
 #[case::drain_range("docs/cli.md", format!("this replica leaves: 0 to {MAX_DRAIN} seconds"))]
@@ -80,6 +75,13 @@ fn the_reference_of_the_command_line_is_current() {
 #[case::reserve("docs/decisions.md", format!("{DEFAULT_SHUTDOWN_RESERVE} s"))]
 fn a_key_or_limit_is_documented(#[case] document: &str, #[case] text: String) {
     assert_says(document, &text);
+}
+
+#[test]
+fn every_annotation_is_documented() {
+    for key in ANNOTATIONS {
+        assert_says("docs/annotations.md", &format!("| `{key}` (annotation) |"));
+    }
 }
 
 #[test]
@@ -111,6 +113,7 @@ fn every_metric_is_documented() {
 
 #[rstest]
 #[case::delay(format!("  delay: {DEFAULT_DELAY}s\n"))]
+#[case::max_delay(format!("  maxDelay: {DEFAULT_MAX_DELAY}s\n"))]
 #[case::reserve(format!("  shutdownReserve: {DEFAULT_SHUTDOWN_RESERVE}s\n"))]
 #[case::drain_delay(format!("  drainDelay: {DEFAULT_DRAIN_DELAY}s\n"))]
 #[case::drain_timeout(format!("  drainTimeout: {DEFAULT_DRAIN_TIMEOUT}s\n"))]
@@ -122,30 +125,18 @@ fn the_chart_has_the_defaults_of_the_code(#[case] text: String) {
 fn the_chart_has_the_keys_and_paths_of_the_code() {
     let webhook = "charts/apisix-prestop/templates/mutatingwebhookconfiguration.yaml";
     assert_says(webhook, &format!("path: {INJECT_PATH}\n"));
-    assert_says(
-        webhook,
-        &format!("        {INJECT_LABEL}: {INJECT_ENABLED}\n"),
-    );
+    assert_says(webhook, &format!("        {INJECT_LABEL}: {INJECT_ENABLED}\n"));
     let [disabled, too] = INJECT_DISABLED;
     assert_says(webhook, &format!("values: [{disabled}, \"{too}\"]"));
     let deployment = "charts/apisix-prestop/templates/deployment.yaml";
     assert_says(deployment, &format!("--listen={DEFAULT_LISTEN}\n"));
-    assert_says(
-        deployment,
-        &format!("--admin-listen={DEFAULT_ADMIN_LISTEN}\n"),
-    );
+    assert_says(deployment, &format!("--admin-listen={DEFAULT_ADMIN_LISTEN}\n"));
 }
 
 #[test]
 fn one_version_is_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
-    assert_says(
-        "charts/apisix-prestop/Chart.yaml",
-        &format!("\nversion: {version}\n"),
-    );
-    assert_says(
-        "charts/apisix-prestop/Chart.yaml",
-        &format!("\nappVersion: {version}\n"),
-    );
+    assert_says("charts/apisix-prestop/Chart.yaml", &format!("\nversion: {version}\n"));
+    assert_says("charts/apisix-prestop/Chart.yaml", &format!("\nappVersion: {version}\n"));
     assert_says("CHANGELOG.md", &format!("## {version}"));
 }

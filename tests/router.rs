@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use apisix_prestop::{
     constants::MAX_BODY_BYTES,
-    injection::{Hook, Policy},
+    injection::{GracePolicy, Hook, Policy},
     seconds::{Delay, ShutdownReserve},
-    server::{Phase, Webhook, admin_router, webhook_router},
+    server::{Mode, Phase, Webhook, admin_router, webhook_router},
     telemetry::Metrics,
 };
 use axum::{
@@ -34,21 +34,23 @@ struct Server {
 
 impl Server {
     fn new() -> Self {
+        Self::in_mode(Mode::Enforce)
+    }
+
+    fn in_mode(mode: Mode) -> Self {
         let (metrics, phase) = (Arc::new(Metrics::default()), Arc::new(Phase::default()));
         let policy = Policy {
             delay: Delay::clamped(5),
             shutdown_reserve: ShutdownReserve::clamped(10),
+            max_delay: Delay::clamped(300),
             hook: Hook::Sleep,
+            grace: GracePolicy::Raise,
+            jobs: false,
         };
-        let webhook = Webhook::new(policy, metrics.clone(), phase.clone());
+        let webhook = Webhook::new(policy, mode, None, metrics.clone(), phase.clone());
         let router = webhook_router(webhook.clone());
         let admin = admin_router(phase.clone(), metrics);
-        Self {
-            webhook,
-            phase,
-            router,
-            admin,
-        }
+        Self { webhook, phase, router, admin }
     }
 
     async fn send(&self, request: Request<Body>) -> Response {
@@ -81,10 +83,7 @@ impl Server {
 }
 
 fn post(body: impl Into<Body>) -> Request<Body> {
-    Request::post("/inject")
-        .header("content-type", "application/json")
-        .body(body.into())
-        .unwrap()
+    Request::post("/inject").header("content-type", "application/json").body(body.into()).unwrap()
 }
 
 async fn text(response: Response) -> String {
@@ -93,9 +92,7 @@ async fn text(response: Response) -> String {
 }
 
 fn patch(response: &Value) -> Value {
-    let patch = response["patch"]
-        .as_str()
-        .unwrap_or_else(|| panic!("no patch in {response:#}"));
+    let patch = response["patch"].as_str().unwrap_or_else(|| panic!("no patch in {response:#}"));
     serde_json::from_slice(&BASE64_STANDARD.decode(patch).unwrap()).unwrap()
 }
 
@@ -112,11 +109,7 @@ async fn the_example_gets_its_patch() {
     assert_eq!(response["uid"], "0df28fbd-5f5f-11e8-bc74-36e6bb280816");
     assert_eq!(response["allowed"], true);
     assert_eq!(response["patchType"], "JSONPatch");
-    assert_eq!(
-        response["warnings"],
-        Value::Null,
-        "no warnings without a fault"
-    );
+    assert_eq!(response["warnings"], Value::Null, "no warnings without a fault");
     assert_eq!(
         response["auditAnnotations"],
         json!({"decision": "inject", "reason": "hook_missing"})
@@ -127,6 +120,8 @@ async fn the_example_gets_its_patch() {
             {"op": "add", "path": "/spec/containers/0/lifecycle",
              "value": {"preStop": {"sleep": {"seconds": 25}}}},
             {"op": "add", "path": "/spec/terminationGracePeriodSeconds", "value": 35},
+            {"op": "add", "path": "/metadata/annotations/apisix-prestop~1injected",
+             "value": "web=25s; grace 30s→35s"},
         ])
     );
     server.assert_counted("inject", "hook_missing").await;
@@ -141,14 +136,7 @@ async fn the_patch_applies_to_the_object_that_came_in() {
     let typed: k8s_openapi::api::core::v1::Pod = serde_json::from_value(pod).unwrap();
     let spec = typed.spec.unwrap();
     assert_eq!(spec.termination_grace_period_seconds, Some(35));
-    let sleep = spec.containers[0]
-        .lifecycle
-        .clone()
-        .unwrap()
-        .pre_stop
-        .unwrap()
-        .sleep
-        .unwrap();
+    let sleep = spec.containers[0].lifecycle.clone().unwrap().pre_stop.unwrap().sleep.unwrap();
     assert_eq!(sleep.seconds, 25);
 }
 
@@ -158,6 +146,7 @@ async fn the_patch_applies_to_the_object_that_came_in() {
 #[case::other_kind(json!({"kind": {"group": "apps", "kind": "Deployment"}}), "not_pod_create")]
 #[case::opted_out(json!({"object": {"metadata": {"labels": {"apisix-prestop/inject": "disabled"}}}}), "opted_out")]
 #[case::mirror(json!({"object": {"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}}), "mirror_pod")]
+#[case::job(json!({"object": {"metadata": {"ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u", "controller": true}]}}}), "job")]
 #[case::delay_zero(json!({"object": {"metadata": {"annotations": {"apisix-prestop/delay": "0"}}}}), "delay_zero")]
 #[tokio::test]
 async fn what_is_left_alone_is_allowed_without_a_patch(
@@ -184,17 +173,26 @@ async fn a_bad_annotation_is_allowed_with_a_warning_and_the_default() {
     let bad = json!({"object": {"metadata": {"annotations": {"apisix-prestop/delay": "5 min"}}}});
     let response = server.review(&example(bad)).await;
     assert_eq!(response["allowed"], true);
-    assert_eq!(
-        patch(&response)[0]["value"]["preStop"]["sleep"]["seconds"],
-        5
-    );
+    assert_eq!(patch(&response)[0]["value"]["preStop"]["sleep"]["seconds"], 5);
     assert_eq!(
         response["warnings"],
         json!(["apisix-prestop/delay: \"5 min\" is not 0-300 whole seconds such as 15s; using 5s"])
     );
     let (_, page) = server.get_admin("/metrics").await;
-    let line = "apisix_prestop_notices_total{notice=\"delay_malformed\"} 1\n";
+    let line = "apisix_prestop_notices_total{notice=\"annotation_malformed\"} 1\n";
     assert!(page.contains(line), "{page}");
+}
+
+#[tokio::test]
+async fn in_audit_mode_everything_is_decided_and_nothing_changed() {
+    let server = Server::in_mode(Mode::Audit);
+    let bad = json!({"object": {"metadata": {"annotations": {"apisix-prestop/delay": "5 min"}}}});
+    let response = server.review(&example(bad)).await;
+    assert_eq!(response["allowed"], true);
+    assert_eq!((&response["patch"], &response["patchType"]), (&Value::Null, &Value::Null));
+    assert_eq!(response["auditAnnotations"]["decision"], "would_inject");
+    assert_eq!(response["warnings"].as_array().map(Vec::len), Some(1), "warnings are given");
+    server.assert_counted("would_inject", "hook_missing").await;
 }
 
 #[tokio::test]
@@ -212,14 +210,8 @@ async fn a_change_of_the_hook_holds_from_the_next_request_on() {
         patch(&server.review(EXAMPLE).await)[0]["value"]["preStop"]["exec"]["command"].take();
     assert_eq!(command, json!(["/bin/sh", "-c", "sleep 25"]));
     let (_, page) = server.get_admin("/metrics").await;
-    assert!(
-        page.contains("apisix_prestop_hook{hook=\"exec\"} 1\n"),
-        "{page}"
-    );
-    assert!(
-        page.contains("apisix_prestop_hook{hook=\"sleep\"} 0\n"),
-        "{page}"
-    );
+    assert!(page.contains("apisix_prestop_hook{hook=\"exec\"} 1\n"), "{page}");
+    assert!(page.contains("apisix_prestop_hook{hook=\"sleep\"} 0\n"), "{page}");
 }
 
 #[rstest]
@@ -268,11 +260,7 @@ async fn bad_input_gets_one_line_and_the_server_goes_on(
     assert_eq!(response.headers().contains_key("allow"), status == 405);
     assert_eq!(text(response).await, format!("{line}\n"));
     server.assert_counted("refuse", reason).await;
-    assert_eq!(
-        server.review(EXAMPLE).await["allowed"],
-        true,
-        "the next request is answered"
-    );
+    assert_eq!(server.review(EXAMPLE).await["allowed"], true, "the next request is answered");
 }
 
 #[rstest]
@@ -281,9 +269,7 @@ async fn bad_input_gets_one_line_and_the_server_goes_on(
 #[tokio::test]
 async fn the_content_type_is_read_as_http_has_it(#[case] content_type: &str) {
     let request = Request::post("/inject").header("content-type", content_type);
-    let response = Server::new()
-        .send(request.body(Body::from(EXAMPLE)).unwrap())
-        .await;
+    let response = Server::new().send(request.body(Body::from(EXAMPLE)).unwrap()).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
 
@@ -291,18 +277,13 @@ async fn the_content_type_is_read_as_http_has_it(#[case] content_type: &str) {
 async fn a_body_of_the_largest_size_is_read() {
     let mut body = EXAMPLE.as_bytes().to_vec();
     body.resize(MAX_BODY_BYTES, b' ');
-    assert_eq!(
-        Server::new().send(post(body)).await.status(),
-        StatusCode::OK
-    );
+    assert_eq!(Server::new().send(post(body)).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn the_timeout_that_the_api_server_appends_does_not_matter() {
     let request = Request::post("/inject?timeout=2s").header("content-type", "application/json");
-    let response = Server::new()
-        .send(request.body(Body::from(EXAMPLE)).unwrap())
-        .await;
+    let response = Server::new().send(request.body(Body::from(EXAMPLE)).unwrap()).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
 
@@ -322,18 +303,11 @@ async fn a_draining_server_answers_and_asks_to_be_asked_no_more(
         request
     };
     let before = server.send(request(Method::POST)).await;
-    assert_eq!(
-        before.headers().get(CONNECTION),
-        None,
-        "kept alive while it serves"
-    );
+    assert_eq!(before.headers().get(CONNECTION), None, "kept alive while it serves");
     server.phase.drain();
     for method in [Method::POST, Method::GET] {
         let after = server.send(request(method)).await;
-        let header = after
-            .headers()
-            .get(CONNECTION)
-            .map(|value| value.to_str().unwrap());
+        let header = after.headers().get(CONNECTION).map(|value| value.to_str().unwrap());
         assert_eq!(header, connection);
     }
     assert_eq!(server.review(EXAMPLE).await["allowed"], true);
@@ -342,30 +316,14 @@ async fn a_draining_server_answers_and_asks_to_be_asked_no_more(
 #[tokio::test]
 async fn readiness_names_what_is_missing() {
     let server = Server::new();
-    let starting = (
-        StatusCode::SERVICE_UNAVAILABLE,
-        "not ready: starting\n".to_owned(),
-    );
+    let starting = (StatusCode::SERVICE_UNAVAILABLE, "not ready: starting\n".to_owned());
     assert_eq!(server.get_admin("/ready").await, starting);
     server.phase.serve();
-    assert_eq!(
-        server.get_admin("/ready").await,
-        (StatusCode::OK, "ready\n".to_owned())
-    );
+    assert_eq!(server.get_admin("/ready").await, (StatusCode::OK, "ready\n".to_owned()));
     server.phase.drain();
-    let draining = (
-        StatusCode::SERVICE_UNAVAILABLE,
-        "not ready: draining\n".to_owned(),
-    );
+    let draining = (StatusCode::SERVICE_UNAVAILABLE, "not ready: draining\n".to_owned());
     assert_eq!(server.get_admin("/ready").await, draining);
     server.phase.serve();
-    assert_eq!(
-        server.get_admin("/ready").await,
-        draining,
-        "there is no way back"
-    );
-    assert_eq!(
-        server.get_admin("/live").await,
-        (StatusCode::OK, "live\n".to_owned())
-    );
+    assert_eq!(server.get_admin("/ready").await, draining, "there is no way back");
+    assert_eq!(server.get_admin("/live").await, (StatusCode::OK, "live\n".to_owned()));
 }

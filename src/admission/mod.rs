@@ -1,8 +1,10 @@
 //! Between an AdmissionReview and the core: bytes in, bytes out.
 
+mod outcome;
 mod response;
 mod review;
 
+pub use outcome::Outcome;
 pub use response::write;
 pub use review::{AdmissionRequest, MalformedReview, read};
 
@@ -12,9 +14,6 @@ use crate::injection::{Decision, Plan, Policy, Reason, plan};
 pub fn decide<'a>(request: &AdmissionRequest<'a>, policy: &Policy) -> Plan<'a> {
     match request.created_pod() {
         Some(pod) => plan(pod, policy),
-        None => Plan {
-            decision: Decision::Skip(Reason::NotPodCreate),
-            notices: Vec::new(),
-        },
+        None => Plan { decision: Decision::Skip(Reason::NotPodCreate), notices: Vec::new() },
     }
 }

@@ -5,7 +5,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Serialize;
 
-use super::review::AdmissionRequest;
+use super::{outcome::Outcome, review::AdmissionRequest};
 use crate::{
     constants::ADMISSION_API_VERSION,
     injection::{Decision, Plan},
@@ -41,19 +41,20 @@ struct AuditAnnotations {
     reason: &'static str,
 }
 
-/// The body of the answer.
+/// The body of the answer. It has the patch only where the outcome is to inject.
 ///
 /// # Errors
 /// None that can be provoked: the types serialize always.
 pub fn write(
     request: &AdmissionRequest<'_>,
     plan: &Plan<'_>,
+    outcome: Outcome,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let patch = match &plan.decision {
-        Decision::Inject(injection) => {
+        Decision::Inject(injection) if outcome == Outcome::Inject => {
             Some(BASE64_STANDARD.encode(serde_json::to_vec(&injection.patch())?))
         }
-        Decision::Skip(_) => None,
+        _ => None,
     };
     serde_json::to_vec(&AdmissionReview {
         api_version: ADMISSION_API_VERSION,
@@ -65,7 +66,7 @@ pub fn write(
             patch,
             warnings: plan.notices.iter().map(ToString::to_string).collect(),
             audit_annotations: AuditAnnotations {
-                decision: plan.decision.outcome(),
+                decision: outcome.as_str(),
                 reason: plan.decision.reason().as_str(),
             },
         },

@@ -110,24 +110,8 @@ pub fn read(body: &[u8]) -> Result<AdmissionRequest<'_>, MalformedReview> {
 
 impl<'a> AdmissionRequest<'a, IgnoredAny> {
     fn without_object(self) -> AdmissionRequest<'a> {
-        let Self {
-            uid,
-            kind,
-            sub_resource,
-            namespace,
-            operation,
-            dry_run,
-            object: _,
-        } = self;
-        AdmissionRequest {
-            uid,
-            kind,
-            sub_resource,
-            namespace,
-            operation,
-            dry_run,
-            object: None,
-        }
+        let Self { uid, kind, sub_resource, namespace, operation, dry_run, object: _ } = self;
+        AdmissionRequest { uid, kind, sub_resource, namespace, operation, dry_run, object: None }
     }
 }
 
@@ -177,7 +161,7 @@ mod tests {
         let body = review(json!({}));
         let request = read(&body).unwrap();
         assert_eq!((&*request.uid, &*request.namespace), ("1", "shop"));
-        assert_eq!(request.created_pod().unwrap().metadata.name, "web");
+        assert_eq!(request.created_pod().unwrap().metadata.as_ref().unwrap().name, "web");
     }
 
     #[rstest]
@@ -219,10 +203,7 @@ mod tests {
     )]
     fn what_is_wrong_is_said(#[case] body: &str, #[case] message: &str) {
         let error = read(body.as_bytes()).unwrap_err().to_string();
-        assert!(
-            error.starts_with(message),
-            "expected {message:?}, got {error:?}"
-        );
+        assert!(error.starts_with(message), "expected {message:?}, got {error:?}");
     }
 
     #[rstest]

@@ -2,15 +2,17 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::inject::{InjectArgs, ManifestArgs};
 use crate::{
     constants::{
         DEFAULT_ADMIN_LISTEN, DEFAULT_DELAY, DEFAULT_DRAIN_DELAY, DEFAULT_DRAIN_TIMEOUT,
-        DEFAULT_LISTEN, DEFAULT_SHUTDOWN_RESERVE,
+        DEFAULT_LISTEN, DEFAULT_MAX_DELAY, DEFAULT_SHUTDOWN_RESERVE,
     },
-    injection::Hook,
+    injection::{GracePolicy, Hook, Policy},
     seconds::{Delay, DrainTime, ShutdownReserve},
+    server::Mode,
     telemetry::{LogFilter, LogFormat},
 };
 
@@ -28,6 +30,10 @@ pub struct Cli {
 pub enum Command {
     /// Serve the admission webhook.
     Serve(Box<ServeArgs>),
+    /// Do to manifests what the webhook does to Pods. Writes to stdout, and a report to stderr.
+    Inject(InjectArgs),
+    /// Take out of manifests what `inject` or the webhook has put in, and nothing else.
+    Uninject(ManifestArgs),
 }
 
 /// The flags of `serve`.
@@ -36,6 +42,12 @@ pub struct ServeArgs {
     /// What is injected.
     #[command(flatten, next_help_heading = "Injection")]
     pub injection: InjectionArgs,
+    /// Whether Pods are changed, or only looked at
+    #[arg(long, value_name = "MODE", env = "APISIX_PRESTOP_MODE", value_enum, default_value_t)]
+    pub mode: Mode,
+    /// Whether a warning about a Pod is also an Event on the object that controls it
+    #[arg(long, value_name = "BOOL", env = "APISIX_PRESTOP_EVENTS", default_value_t = true, action = ArgAction::Set)]
+    pub events: bool,
     /// Where to listen.
     #[command(flatten, next_help_heading = "Listeners")]
     pub listeners: ListenerArgs,
@@ -51,22 +63,65 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 pub struct InjectionArgs {
     /// How long each container sleeps before it gets SIGTERM, where its Pod says nothing itself:
-    /// 0 to 300 seconds
+    /// 0 to 3600 seconds, and no more than --max-delay
     #[arg(long, value_name = "SECONDS", env = "APISIX_PRESTOP_DELAY", default_value_t = Delay::clamped(DEFAULT_DELAY))]
     pub delay: Delay,
+    /// The longest delay that a Pod may ask for: 0 to 3600 seconds
+    #[arg(long, value_name = "SECONDS", env = "APISIX_PRESTOP_MAX_DELAY", default_value_t = Delay::clamped(DEFAULT_MAX_DELAY))]
+    pub max_delay: Delay,
     /// What a Pod keeps of its grace period for its own shutdown after the sleep: 0 to 3600
-    /// seconds. The grace period is raised to delay + reserve where it is shorter
+    /// seconds
     #[arg(long, value_name = "SECONDS", env = "APISIX_PRESTOP_SHUTDOWN_RESERVE", default_value_t = ShutdownReserve::clamped(DEFAULT_SHUTDOWN_RESERVE))]
     pub shutdown_reserve: ShutdownReserve,
+    /// What becomes of the grace period
+    #[arg(long, value_name = "POLICY", env = "APISIX_PRESTOP_GRACE", value_enum, default_value_t)]
+    pub grace: GraceMode,
     /// How the sleep is written
-    #[arg(
-        long,
-        value_name = "HOOK",
-        env = "APISIX_PRESTOP_HOOK",
-        value_enum,
-        default_value_t
-    )]
+    #[arg(long, value_name = "HOOK", env = "APISIX_PRESTOP_HOOK", value_enum, default_value_t)]
     pub hook: HookMode,
+    /// Whether the Pods of Jobs get the sleep too
+    #[arg(long, value_name = "BOOL", env = "APISIX_PRESTOP_INJECT_JOBS", default_value_t, action = ArgAction::Set)]
+    pub inject_jobs: bool,
+}
+
+/// The delay for all Pods is longer than any Pod may ask for.
+#[derive(Debug, thiserror::Error)]
+#[error("--delay {delay} is above --max-delay {max_delay}")]
+pub struct DelayAboveMaximum {
+    delay: Delay,
+    max_delay: Delay,
+}
+
+impl InjectionArgs {
+    /// The policy that the flags come to, with the hook that `--hook auto` stands for.
+    ///
+    /// # Errors
+    /// When the flags contradict each other.
+    pub fn policy(&self, auto: Hook) -> Result<Policy, DelayAboveMaximum> {
+        let Self { delay, max_delay, shutdown_reserve, grace, hook, inject_jobs } = *self;
+        if delay > max_delay {
+            return Err(DelayAboveMaximum { delay, max_delay });
+        }
+        let hook = hook.fixed().unwrap_or(auto);
+        let grace = match grace {
+            GraceMode::Raise => GracePolicy::Raise,
+            GraceMode::Extend => GracePolicy::Extend,
+            GraceMode::Never => GracePolicy::Never,
+        };
+        Ok(Policy { delay, max_delay, shutdown_reserve, hook, grace, jobs: inject_jobs })
+    }
+}
+
+/// What becomes of `terminationGracePeriodSeconds`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum GraceMode {
+    /// Raised to the longest sleep and the reserve, where it is shorter
+    #[default]
+    Raise,
+    /// Extended by the sleep in any case: the application keeps all the time that it had
+    Extend,
+    /// Never changed: a sleep that does not fit is cut
+    Never,
 }
 
 /// How the sleep is written.
@@ -104,20 +159,10 @@ pub struct ListenerArgs {
     pub admin_listen: SocketAddr,
     /// The certificate chain, in PEM form; read again when it changes. Without it a throw-away
     /// certificate is made in memory
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "APISIX_PRESTOP_TLS_CERT",
-        requires = "tls_key"
-    )]
+    #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_TLS_CERT", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// The certificate's private key, in PEM form; read again when it changes
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "APISIX_PRESTOP_TLS_KEY",
-        requires = "tls_cert"
-    )]
+    #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 }
 
@@ -138,12 +183,7 @@ pub struct ShutdownArgs {
 pub struct LogArgs {
     /// Which lines to log: a level (error, warn, info, debug, trace), or directives such as
     /// info,apisix_prestop=debug
-    #[arg(
-        long,
-        value_name = "FILTER",
-        env = "APISIX_PRESTOP_LOG",
-        default_value = "info"
-    )]
+    #[arg(long, value_name = "FILTER", env = "APISIX_PRESTOP_LOG", default_value = "info")]
     pub log: LogFilter,
     /// How a line looks
     #[arg(

@@ -1,22 +1,47 @@
 //! The command line.
 
 mod args;
+mod inject;
 mod serve;
 
 use std::process::ExitCode;
 
-pub use args::{Cli, Command, HookMode, ServeArgs};
+pub use args::{Cli, Command, GraceMode, HookMode, InjectionArgs, ServeArgs};
+pub use inject::{InjectArgs, ManifestArgs};
 pub use serve::ServeError;
 
-use crate::telemetry::start_log;
+use args::DelayAboveMaximum;
+
+use crate::{manifests, telemetry::start_log};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `serve` did.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// `inject` or `uninject` did.
+    #[error(transparent)]
+    Manifests(#[from] manifests::Error),
+    /// The flags contradict each other.
+    #[error(transparent)]
+    Flags(#[from] DelayAboveMaximum),
+}
 
 impl Cli {
     /// Does what the command line says, to its end.
     ///
     /// # Errors
-    /// When that cannot be done. [`ServeError::exit_code`] tells whose fault it is.
-    pub fn run(self) -> Result<(), ServeError> {
-        let Command::Serve(args) = self.command;
+    /// When that cannot be done. [`Error::exit_code`] tells whose fault it is.
+    pub fn run(self) -> Result<(), Error> {
+        match self.command {
+            Command::Serve(args) => Ok(Self::serve(args)?),
+            Command::Inject(args) => inject::inject(&args),
+            Command::Uninject(args) => inject::uninject(&args),
+        }
+    }
+
+    fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
         start_log(args.log.log_format, &args.log.log);
         // The runtime's default is a thread for each core of the node. Reviews take
         // microseconds: more than a few threads would only cost memory.
@@ -32,11 +57,16 @@ impl Cli {
     }
 }
 
-impl ServeError {
-    /// 2 when a flag is to blame, otherwise 1.
+impl Error {
+    /// 2 when a flag or the input is to blame, otherwise 1.
     pub fn exit_code(&self) -> ExitCode {
+        use ServeError::{Bind, CertificateFiles, Flags};
+        use manifests::Error::{Notices, Write};
         match self {
-            Self::Bind(_) | Self::CertificateFiles(_) => ExitCode::from(2),
+            Self::Serve(Flags(_) | Bind(_) | CertificateFiles(_)) | Self::Flags(_) => {
+                ExitCode::from(2)
+            }
+            Self::Manifests(error) if !matches!(error, Notices(_) | Write(_)) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

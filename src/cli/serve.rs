@@ -10,11 +10,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::args::{ListenerArgs, ServeArgs, ShutdownArgs};
+use super::args::{
+    DelayAboveMaximum, HookMode, InjectionArgs, ListenerArgs, ServeArgs, ShutdownArgs,
+};
 use crate::{
-    cluster::{choose_hook, follow_hook},
+    cluster::{choose_hook, event_queue, follow_hook},
     constants::{API_REQUEST_TIMEOUT, INJECT_PATH},
-    injection::{Hook, Policy},
+    injection::Hook,
     server::{
         BindError, CertificateError, CertificateFiles, CertificateFilesError, Phase,
         ServedCertificate, Webhook, accept, admin_router, bind, server_config, throw_away,
@@ -29,6 +31,9 @@ pub enum ServeError {
     /// No runtime.
     #[error("cannot start the async runtime: {0}")]
     Runtime(#[source] io::Error),
+    /// The flags contradict each other.
+    #[error(transparent)]
+    Flags(#[from] DelayAboveMaximum),
     /// A listener's address cannot be used.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -60,12 +65,9 @@ pub enum ServeError {
 
 /// Serves until SIGTERM or SIGINT, then drains.
 pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
-    let ServeArgs {
-        injection,
-        listeners,
-        shutdown,
-        ..
-    } = *args;
+    let ServeArgs { injection, mode, events, listeners, shutdown, log: _ } = *args;
+    // Before anything is opened: the flags have to make sense.
+    injection.policy(Hook::Exec)?;
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let metrics = Arc::new(Metrics::default());
     let phase = Arc::new(Phase::default());
@@ -74,12 +76,8 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
     let tls = tls(&listeners, &metrics, &mut tasks)?;
     let webhook_listener = bind("--listen", listeners.listen)?;
     let admin_listener = bind("--admin-listen", listeners.admin_listen)?;
-    let address = webhook_listener
-        .local_addr()
-        .map_err(ServeError::LocalAddress)?;
-    let admin_address = admin_listener
-        .local_addr()
-        .map_err(ServeError::LocalAddress)?;
+    let address = webhook_listener.local_addr().map_err(ServeError::LocalAddress)?;
+    let admin_address = admin_listener.local_addr().map_err(ServeError::LocalAddress)?;
 
     // The admin listener first: while the API server is slow to answer, `/ready` can say so.
     let stop = CancellationToken::new();
@@ -89,33 +87,31 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
         accept(admin_listener, None, router, stop.clone(), drain_timeout)
     });
 
-    let choice = match injection.hook.fixed() {
-        Some(hook) => HookChoice::fixed(hook),
-        None => tokio::select! {
-            choice = HookChoice::by_cluster() => choice,
+    let asks = injection.hook == HookMode::Auto || events;
+    let client = if asks { client(&injection).await } else { None };
+    let choice = match (injection.hook.fixed(), &client) {
+        (Some(hook), _) => HookChoice { hook, known: true },
+        (None, None) => HookChoice { hook: Hook::Exec, known: true },
+        (None, Some(client)) => tokio::select! {
+            choice = HookChoice::by_cluster(client) => choice,
             () = signals.next() => return Ok(()),
         },
     };
-    let policy = Policy {
-        delay: injection.delay,
-        shutdown_reserve: injection.shutdown_reserve,
-        hook: choice.hook,
-    };
-    let webhook = Webhook::new(policy, metrics, phase.clone());
-    if let Some(client) = choice.client {
+    let policy = injection.policy(choice.hook)?;
+    let events = client.clone().filter(|_| events).map(|client| {
+        let (sender, queue) = event_queue();
+        spawn(&mut tasks, "event queue", queue.publish(client));
+        sender
+    });
+    let webhook = Webhook::new(policy, mode, events, metrics, phase.clone());
+    if let Some(client) = client.filter(|_| injection.hook == HookMode::Auto) {
         let webhook = webhook.clone();
         spawn(&mut tasks, "watch on the cluster's version", {
             follow_hook(client, choice.known, move |hook| webhook.set_hook(hook))
         });
     }
     spawn(&mut tasks, "webhook listener", {
-        accept(
-            webhook_listener,
-            Some(tls),
-            webhook_router(webhook),
-            stop.clone(),
-            drain_timeout,
-        )
+        accept(webhook_listener, Some(tls), webhook_router(webhook), stop.clone(), drain_timeout)
     });
 
     phase.serve();
@@ -126,6 +122,7 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
         hook = policy.hook.as_str(),
         delay = %policy.delay,
         shutdown_reserve = %policy.shutdown_reserve,
+        ?mode,
         "serving",
     );
     if listeners.tls_cert.is_none() {
@@ -185,11 +182,7 @@ fn tls(
         (Some(chain), Some(key)) => {
             let (files, pair) = CertificateFiles::open(chain.clone(), key.clone())?;
             let served = ServedCertificate::new(pair);
-            spawn(
-                tasks,
-                "watch on the certificate",
-                files.follow(served.clone(), metrics.clone()),
-            );
+            spawn(tasks, "watch on the certificate", files.follow(served.clone(), metrics.clone()));
             served
         }
         _ => {
@@ -203,52 +196,44 @@ fn tls(
     Ok(Arc::new(server_config(served)?))
 }
 
-/// The hook to start with, and how to follow it.
+/// The hook to start with, and whether the cluster has named it.
 struct HookChoice {
     hook: Hook,
-    client: Option<Client>,
     known: bool,
 }
 
 impl HookChoice {
-    const fn fixed(hook: Hook) -> Self {
-        Self {
-            hook,
-            client: None,
-            known: true,
-        }
-    }
-
-    async fn by_cluster() -> Self {
-        let client = match client().await {
-            Ok(client) => client,
-            Err(error) => {
-                tracing::warn!(%error, "hook auto: no API server to ask, so it means exec");
-                return Self::fixed(Hook::Exec);
-            }
-        };
-        let (hook, known) = match choose_hook(&client).await {
-            Ok(hook) => (hook, true),
+    async fn by_cluster(client: &Client) -> Self {
+        match choose_hook(client).await {
+            Ok(hook) => Self { hook, known: true },
             Err(error) => {
                 tracing::warn!(%error, "hook auto: exec until the API server has answered");
-                (Hook::Exec, false)
+                Self { hook: Hook::Exec, known: false }
             }
-        };
-        Self {
-            hook,
-            client: Some(client),
-            known,
         }
     }
 }
 
 /// A client for the API server of the Pod that we are, or of the current kubeconfig.
-async fn client() -> Result<Client, Box<dyn std::error::Error>> {
-    let mut config = kube::Config::infer().await?;
-    config.connect_timeout = Some(API_REQUEST_TIMEOUT);
-    config.read_timeout = Some(API_REQUEST_TIMEOUT);
-    tracing::info!(api_server = %config.cluster_url, "hook auto: asking the API server");
-    Ok(Client::try_from(config)?)
+async fn client(injection: &InjectionArgs) -> Option<Client> {
+    let client = async {
+        let mut config = kube::Config::infer().await?;
+        config.connect_timeout = Some(API_REQUEST_TIMEOUT);
+        config.read_timeout = Some(API_REQUEST_TIMEOUT);
+        tracing::info!(api_server = %config.cluster_url, "using an API server");
+        Ok::<_, Box<dyn std::error::Error>>(Client::try_from(config)?)
+    };
+    match client.await {
+        Ok(client) => Some(client),
+        Err(error) if injection.hook == HookMode::Auto => {
+            tracing::warn!(%error, "hook auto: no API server to ask, so it means exec");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no API server: there will be no Events");
+            None
+        }
+    }
 }
 
 struct Signals {

@@ -31,10 +31,7 @@ pub enum HookChoiceError {
 /// When the API server does not answer, or not to us.
 pub async fn choose_hook(client: &Client) -> Result<Hook, HookChoiceError> {
     in_time(async {
-        let version = client
-            .apiserver_version()
-            .await
-            .map_err(HookChoiceError::Version)?;
+        let version = client.apiserver_version().await.map_err(HookChoiceError::Version)?;
         match SleepSupport::of(&version) {
             SleepSupport::Everywhere => Ok(Hook::Sleep),
             SleepSupport::DependsOnKubelets => choose_by_kubelets(client).await,
@@ -65,9 +62,7 @@ async fn choose_by_kubelets(client: &Client) -> Result<Hook, HookChoiceError> {
 async fn in_time(
     choice: impl Future<Output = Result<Hook, HookChoiceError>>,
 ) -> Result<Hook, HookChoiceError> {
-    tokio::time::timeout(API_REQUEST_TIMEOUT, choice)
-        .await
-        .unwrap_or(Err(HookChoiceError::Timeout))
+    tokio::time::timeout(API_REQUEST_TIMEOUT, choice).await.unwrap_or(Err(HookChoiceError::Timeout))
 }
 
 /// Asks again and again, and passes each answer on. A failure changes nothing: what was known
@@ -86,11 +81,7 @@ pub async fn follow_hook(client: Client, mut known: bool, mut on_answer: impl Fn
 }
 
 const fn interval(known: bool) -> Duration {
-    if known {
-        VERSION_POLL_INTERVAL
-    } else {
-        VERSION_RETRY_INTERVAL
-    }
+    if known { VERSION_POLL_INTERVAL } else { VERSION_RETRY_INTERVAL }
 }
 
 #[cfg(test)]
@@ -180,26 +171,16 @@ mod tests {
             path if path.contains("continue=2") => Some(nodes(&["v1.29.0"], "")),
             _ => Some(nodes(&["v1.32.0"], "2")),
         });
-        assert_eq!(
-            choose_hook(&client).await.unwrap(),
-            Hook::Exec,
-            "the second page has a 1.29"
-        );
+        assert_eq!(choose_hook(&client).await.unwrap(), Hook::Exec, "the second page has a 1.29");
     }
 
     #[tokio::test]
     async fn a_refusal_is_an_error_and_not_a_choice() {
         let no_version = choose_hook(&client(|_| None)).await;
-        assert!(
-            matches!(no_version, Err(HookChoiceError::Version(_))),
-            "{no_version:?}"
-        );
+        assert!(matches!(no_version, Err(HookChoiceError::Version(_))), "{no_version:?}");
         let no_nodes = client(|path| (path == "/version").then(|| version("32")));
         let no_nodes = choose_hook(&no_nodes).await;
-        assert!(
-            matches!(no_nodes, Err(HookChoiceError::Nodes(_))),
-            "{no_nodes:?}"
-        );
+        assert!(matches!(no_nodes, Err(HookChoiceError::Nodes(_))), "{no_nodes:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -218,10 +199,7 @@ mod tests {
             seen.lock().unwrap().push((start.elapsed().as_secs(), hook));
         });
         let _ = tokio::time::timeout(Duration::from_secs(1000), following).await;
-        let (retry, poll) = (
-            VERSION_RETRY_INTERVAL.as_secs(),
-            VERSION_POLL_INTERVAL.as_secs(),
-        );
+        let (retry, poll) = (VERSION_RETRY_INTERVAL.as_secs(), VERSION_POLL_INTERVAL.as_secs());
         let expected = [
             (2 * retry, Hook::Exec),
             (2 * retry + 2 * poll, Hook::Sleep),

@@ -1,6 +1,8 @@
-//! What is read from the API server. Never in the path of a request.
+//! What is asked of the API server and told to it. Never in the path of a request.
 
+mod events;
 mod hook_choice;
 mod version;
 
+pub use events::{EventQueue, EventSender, event_queue};
 pub use hook_choice::{HookChoiceError, choose_hook, follow_hook};

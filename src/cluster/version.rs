@@ -25,10 +25,7 @@ pub(super) enum SleepSupport {
 
 impl SleepSupport {
     pub(super) fn of(version: &Info) -> Self {
-        let minor = match (
-            minor(&version.major, &version.minor),
-            emulated_minor(version),
-        ) {
+        let minor = match (minor(&version.major, &version.minor), emulated_minor(version)) {
             (Some(binary), Some(emulated)) => Some(binary.min(emulated)),
             (binary, _) => binary,
         };
@@ -50,26 +47,17 @@ pub(super) fn hook_for_kubelets<'a>(versions: impl IntoIterator<Item = &'a str>)
         let (major, minor_part) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
         minor(major, minor_part).is_some_and(|minor| minor >= SLEEP_IN_KUBELET)
     });
-    if any && all_know {
-        Hook::Sleep
-    } else {
-        Hook::Exec
-    }
+    if any && all_know { Hook::Sleep } else { Hook::Exec }
 }
 
 /// An API server can behave as an older one (KEP-4330).
 fn emulated_minor(version: &Info) -> Option<u32> {
-    minor(
-        version.emulation_major.as_deref()?,
-        version.emulation_minor.as_deref()?,
-    )
+    minor(version.emulation_major.as_deref()?, version.emulation_minor.as_deref()?)
 }
 
 /// The minor version of a 1.x. Vendors append to it (`33+`), and it may be empty.
 fn minor(major: &str, minor: &str) -> Option<u32> {
-    let digits = minor
-        .find(|c: char| !c.is_ascii_digit())
-        .map_or(minor, |end| &minor[..end]);
+    let digits = minor.find(|c: char| !c.is_ascii_digit()).map_or(minor, |end| &minor[..end]);
     (major == "1").then(|| digits.parse().ok())?
 }
 
@@ -114,10 +102,6 @@ mod tests {
     #[case::one_unreadable(&["v1.30.0", ""], Hook::Exec)]
     #[case::no_nodes(&[], Hook::Exec)]
     fn every_kubelet_has_to_know_it(#[case] versions: &[&str], #[case] hook: Hook) {
-        assert_eq!(
-            hook_for_kubelets(versions.iter().copied()),
-            hook,
-            "{versions:?}"
-        );
+        assert_eq!(hook_for_kubelets(versions.iter().copied()), hook, "{versions:?}");
     }
 }

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::{grace::GraceRaise, hook::Hook, notice::Notice};
+use super::{
+    grace::GraceRaise, hook::Hook, notice::Notice, pod::Presence, record::InjectionRecord,
+};
 use crate::seconds::Delay;
 
 /// What is to be done with a Pod, and what its author should know.
@@ -24,15 +26,7 @@ pub enum Decision<'a> {
 }
 
 impl Decision<'_> {
-    /// `inject` or `skip`, as in logs and metrics.
-    pub const fn outcome(&self) -> &'static str {
-        match self {
-            Self::Inject(_) => "inject",
-            Self::Skip(_) => "skip",
-        }
-    }
-
-    /// Why, as in logs and metrics.
+    /// Why.
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Inject(_) => Reason::HookMissing,
@@ -41,29 +35,56 @@ impl Decision<'_> {
     }
 }
 
-/// The hooks to add. There is at least one.
+/// The sleeps to add. There is at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Injection<'a> {
-    /// How long each of `containers` sleeps.
-    pub delay: Delay,
-    /// How the sleep is written.
+    /// How a sleep is written.
     pub hook: Hook,
-    /// The containers that get a hook, in their order.
+    /// The containers that get one, in their order.
     pub containers: Vec<InjectedContainer<'a>>,
-    /// The raise of the grace period, where the sleep needs one.
+    /// The raise of the grace period, where it is needed now.
     pub grace: Option<GraceRaise>,
+    /// What the Pod's annotation is going to say: all that was done to it, at an earlier look too.
+    pub record: InjectionRecord,
+    /// Where the annotation goes: whether the Pod has metadata, and annotations.
+    pub(super) metadata: Option<Presence>,
 }
 
-/// A container that gets a hook.
+impl Injection<'_> {
+    /// The longest of the sleeps to add.
+    pub fn longest_delay(&self) -> Delay {
+        let delays = self.containers.iter().map(|container| container.delay);
+        delays.max().unwrap_or(Delay::clamped(0))
+    }
+}
+
+/// A container that gets a sleep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InjectedContainer<'a> {
     /// Its place in `spec.containers`.
     pub index: usize,
     /// Its name.
     pub name: Cow<'a, str>,
-    /// Whether it has a `lifecycle` already. If so that must not be replaced: it may hold a
-    /// postStart hook or a stopSignal.
-    pub has_lifecycle: bool,
+    /// How long it sleeps.
+    pub delay: Delay,
+    /// Where the sleep goes.
+    pub change: Change<'a>,
+}
+
+/// Where a sleep goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// It is the hook. A `lifecycle` that is there is never replaced: it may hold a postStart
+    /// hook or a stopSignal.
+    Add {
+        /// Whether there is a `lifecycle`.
+        lifecycle: Presence,
+    },
+    /// It goes in front of the exec hook that is there.
+    Prepend {
+        /// The command of that.
+        command: Vec<Cow<'a, str>>,
+    },
 }
 
 /// Why a Pod gets the answer that it gets. The first that matches wins, in this order.
@@ -76,22 +97,35 @@ pub enum Reason {
     OptedOut,
     /// The Pod is the API object of a static Pod, which the kubelet runs from a file.
     MirrorPod,
-    /// Every container has a preStop hook already, and a container can have only one.
+    /// A Job (batch/v1) controls the Pod: it takes no requests, and would only end later.
+    Job,
+    /// Every container that could get a sleep has one from an earlier look: a second call of the
+    /// webhook for the same Pod, or a copied manifest.
+    AlreadyInjected,
+    /// Every container has a preStop hook of its own already, and a container can have only one.
     HookPresent,
-    /// The delay is 0.
+    /// The delay is 0, of the whole Pod or of every container that lacks a hook.
     DelayZero,
-    /// None of the above: at least one container lacks a preStop hook, and gets one.
+    /// The Pod runs on Windows, where an exec hook would need a shell that is not there.
+    WindowsExec,
+    /// The grace period is 0 or less, and the policy does not allow to raise it.
+    GraceZero,
+    /// None of the above: at least one container gets a sleep.
     HookMissing,
 }
 
 impl Reason {
     /// All reasons, in the order in which they are looked at.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::NotPodCreate,
         Self::OptedOut,
         Self::MirrorPod,
+        Self::Job,
+        Self::AlreadyInjected,
         Self::HookPresent,
         Self::DelayZero,
+        Self::WindowsExec,
+        Self::GraceZero,
         Self::HookMissing,
     ];
 
@@ -101,8 +135,12 @@ impl Reason {
             Self::NotPodCreate => "not_pod_create",
             Self::OptedOut => "opted_out",
             Self::MirrorPod => "mirror_pod",
+            Self::Job => "job",
+            Self::AlreadyInjected => "already_injected",
             Self::HookPresent => "hook_present",
             Self::DelayZero => "delay_zero",
+            Self::WindowsExec => "windows_exec",
+            Self::GraceZero => "grace_zero",
             Self::HookMissing => "hook_missing",
         }
     }

@@ -1,63 +1,90 @@
-//! The grace period that a sleep needs.
+//! The grace period that the hooks need.
 
-use crate::constants::KUBERNETES_DEFAULT_GRACE_PERIOD;
-use crate::seconds::{Delay, ShutdownReserve};
+use super::policy::GracePolicy;
+use crate::{
+    constants::KUBERNETES_DEFAULT_GRACE_PERIOD,
+    seconds::{Delay, ShutdownReserve},
+};
 
 /// A raise of `terminationGracePeriodSeconds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GraceRaise {
-    /// Before, in seconds. The API server admits negative values.
-    pub from: i64,
+    /// Before, in seconds, if the Pod said it. The API server admits negative values.
+    pub from: Option<i64>,
     /// After, in seconds.
     pub to: i64,
 }
 
-/// The raise that a sleep of `delay` needs, if it needs one.
+/// What the grace period has to hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needs {
+    /// The longest of our sleeps, those of an earlier look included.
+    pub ours: Delay,
+    /// The longest of all hooks that are known sleeps, ours included, in seconds.
+    pub longest_hook: u64,
+    /// What the Pod keeps for its own shutdown.
+    pub reserve: ShutdownReserve,
+}
+
+/// The grace period of a Pod, in seconds.
+pub(super) fn or_default(grace: Option<i64>) -> i64 {
+    grace.unwrap_or(KUBERNETES_DEFAULT_GRACE_PERIOD)
+}
+
+/// What the grace period has to be raised to, in seconds; no less than it is.
 ///
-/// The kubelet pays for the hook out of the grace period, so whatever the sleep takes is lost
-/// for the shutdown behind it: `delay` + `reserve` have to fit. `grace` is what the Pod asks
-/// for, in seconds.
-pub(super) fn raise(
-    grace: Option<i64>,
-    delay: Delay,
-    reserve: ShutdownReserve,
-) -> Option<GraceRaise> {
-    let from = grace.unwrap_or(KUBERNETES_DEFAULT_GRACE_PERIOD);
-    let to = i64::from(delay.get()) + i64::from(reserve.get());
-    (to > from).then_some(GraceRaise { from, to })
+/// The kubelet pays for the hooks out of the grace period, all hooks at the same time: whatever
+/// the longest takes is lost for the shutdown behind it. `grace` is what the Pod asks for now,
+/// and `before` what it asked for before an earlier look raised it, if there was one.
+pub(super) fn needed(policy: GracePolicy, grace: i64, before: Option<i64>, needs: Needs) -> i64 {
+    let to = match policy {
+        GracePolicy::Raise => {
+            let hook = i64::try_from(needs.longest_hook).unwrap_or(i64::MAX);
+            hook.saturating_add(needs.reserve.get().into())
+        }
+        GracePolicy::Extend => {
+            before.unwrap_or(grace).max(0).saturating_add(needs.ours.get().into())
+        }
+        GracePolicy::Never => grace,
+    };
+    to.max(grace)
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
-    use super::*;
+    use super::{GracePolicy::*, *};
 
     #[rstest]
-    #[case::fits_with_room(Some(30), 5, 10, None)]
-    #[case::fits_exactly(Some(15), 5, 10, None)]
-    #[case::one_second_short(Some(14), 5, 10, Some((14, 15)))]
-    #[case::absent_means_thirty(None, 20, 10, None)]
-    #[case::absent_and_too_short(None, 21, 10, Some((30, 31)))]
-    #[case::zero(Some(0), 5, 10, Some((0, 15)))]
-    #[case::negative(Some(-1), 5, 10, Some((-1, 15)))]
-    #[case::no_reserve(Some(5), 5, 0, None)]
-    #[case::all_limits(Some(30), 300, 3600, Some((30, 3900)))]
-    #[case::larger_than_we_would_ever_set(Some(i64::MAX), 300, 3600, None)]
-    fn raises_only_when_the_sleep_needs_it(
-        #[case] grace: Option<i64>,
-        #[case] delay: u32,
+    #[case::fits_with_room(Raise, 30, None, 5, 5, 10, 30)]
+    #[case::fits_exactly(Raise, 15, None, 5, 5, 10, 15)]
+    #[case::one_second_short(Raise, 14, None, 5, 5, 10, 15)]
+    #[case::zero(Raise, 0, None, 5, 5, 10, 15)]
+    #[case::negative(Raise, -1, None, 5, 5, 10, 15)]
+    #[case::no_reserve(Raise, 5, None, 5, 5, 0, 5)]
+    #[case::another_hook_is_longer(Raise, 30, None, 5, 40, 10, 50)]
+    #[case::all_limits(Raise, 30, None, 3600, 3600, 3600, 7200)]
+    #[case::larger_than_we_would_set(Raise, i64::MAX, None, 300, 300, 10, i64::MAX)]
+    #[case::a_hook_without_end(Raise, 30, None, 5, u64::MAX, 10, i64::MAX)]
+    #[case::extend(Extend, 30, None, 5, 5, 10, 35)]
+    #[case::extend_a_second_time(Extend, 35, Some(30), 5, 5, 10, 35)]
+    #[case::extend_further(Extend, 35, Some(30), 20, 20, 10, 50)]
+    #[case::extend_zero(Extend, 0, None, 5, 5, 10, 5)]
+    #[case::extend_negative(Extend, -7, None, 5, 5, 10, 5)]
+    #[case::extend_the_largest(Extend, i64::MAX, None, 5, 5, 10, i64::MAX)]
+    #[case::never(Never, 3, None, 5, 5, 10, 3)]
+    fn the_grace_period_holds_what_it_has_to(
+        #[case] policy: GracePolicy,
+        #[case] grace: i64,
+        #[case] before: Option<i64>,
+        #[case] ours: u32,
+        #[case] longest_hook: u64,
         #[case] reserve: u32,
-        #[case] raised: Option<(i64, i64)>,
+        #[case] expected: i64,
     ) {
-        let expected = raised.map(|(from, to)| GraceRaise { from, to });
-        assert_eq!(
-            raise(
-                grace,
-                Delay::clamped(delay),
-                ShutdownReserve::clamped(reserve)
-            ),
-            expected
-        );
+        let reserve = ShutdownReserve::clamped(reserve);
+        let needs = Needs { ours: Delay::clamped(ours), longest_hook, reserve };
+        assert_eq!(needed(policy, grace, before, needs), expected);
     }
 }

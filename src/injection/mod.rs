@@ -12,14 +12,19 @@ mod patch;
 mod plan;
 mod pod;
 mod policy;
+mod record;
 
-pub use decision::{Decision, InjectedContainer, Injection, Plan, Reason};
+pub use decision::{Change, Decision, InjectedContainer, Injection, Plan, Reason};
 pub use grace::GraceRaise;
-pub use hook::Hook;
-pub use notice::Notice;
+pub use hook::{ExecAction, ExistingHook, Hook, SleepAction, Word};
+pub use notice::{Accepted, Instead, Notice};
 pub use plan::plan;
-pub use pod::{Container, KnownEntries, Lifecycle, Metadata, OwnerReference, Pod, PodSpec};
-pub use policy::Policy;
+pub use pod::{
+    Container, KnownEntries, Lifecycle, Metadata, NodeSelector, OwnerReference, Pod, PodOs,
+    PodSpec, Presence,
+};
+pub use policy::{GracePolicy, Policy};
+pub use record::{InjectionRecord, ParseRecordError, RecordedChange, RecordedHook};
 
 #[cfg(test)]
 mod tests;

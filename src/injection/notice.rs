@@ -2,41 +2,149 @@
 
 use std::fmt;
 
-use crate::constants::{DELAY_ANNOTATION, MAX_DELAY, MAX_WARNING_LENGTH};
-use crate::seconds::Delay;
+use crate::{
+    constants::{
+        CONTAINER_DELAYS_ANNOTATION, EXISTING_HOOK_ANNOTATION, INJECT_LABEL, MAX_WARNING_LENGTH,
+    },
+    seconds::Delay,
+};
 
 /// Something about a Pod that its author should know.
 ///
-/// Its `Display` is the warning: ASCII, one line, at most [`MAX_WARNING_LENGTH`] long.
+/// Its `Display` is the warning and the Event: ASCII, one line, at most [`MAX_WARNING_LENGTH`]
+/// long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The delay annotation is not a number of seconds; the policy's delay applies.
-    DelayMalformed {
-        /// What the annotation says.
+    /// An annotation's value is not of its form; something else applies.
+    AnnotationMalformed {
+        /// The annotation.
+        key: &'static str,
+        /// What it says, or the part of it that is wrong.
         value: String,
-        /// The delay that applies.
-        used: Delay,
+        /// What is accepted.
+        accepted: Accepted,
+        /// What applies instead.
+        instead: Instead,
     },
-    /// The delay annotation asks for more than [`MAX_DELAY`]; that applies.
-    DelayAboveMaximum {
-        /// What the annotation says.
+    /// An annotation asks for more than the maximum; that applies.
+    AnnotationAboveMaximum {
+        /// The annotation.
+        key: &'static str,
+        /// What it says, or the part of it that is too much.
+        value: String,
+        /// The maximum, in seconds.
+        maximum: u32,
+    },
+    /// An annotation of ours that nobody knows.
+    AnnotationUnknown {
+        /// The annotation.
+        key: String,
+        /// The known annotation that is most like it.
+        nearest: &'static str,
+    },
+    /// `container-delays` names a container that the Pod does not have.
+    ContainerUnknown {
+        /// The name.
+        name: String,
+    },
+    /// The label on the Pod has a value that means nothing.
+    LabelUnknown {
+        /// The value.
         value: String,
     },
+    /// With a grace period of 0 or less the kubelet would not have run the hook; it was raised.
+    GraceZero {
+        /// What the Pod asked for, in seconds.
+        grace: i64,
+        /// What it has now, in seconds.
+        raised_to: i64,
+    },
+    /// The grace period is too short, and the policy does not allow to raise it.
+    GraceTooShort {
+        /// What the Pod asks for, in seconds.
+        grace: i64,
+        /// What it would need, in seconds.
+        needed: i64,
+    },
+    /// A hook that is there sleeps for as long as the grace period, or longer.
+    HookCutOff {
+        /// The container.
+        container: String,
+        /// How long it sleeps, in seconds.
+        sleep: u64,
+        /// The grace period, in seconds.
+        grace: i64,
+    },
+    /// A hook that is there ends the listener at once, while the gateway still sends requests.
+    HookEndsListener {
+        /// The container.
+        container: String,
+    },
+    /// `existing-hook: prepend` where a sleep cannot be put in front.
+    HookNotPrependable {
+        /// The container.
+        container: String,
+    },
+    /// A Windows Pod, which the exec hook cannot work for.
+    WindowsNeedsSleep,
+}
+
+/// What a value has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// A number of seconds up to this one.
+    Seconds(u32),
+    /// `NAME=SECONDS`.
+    ContainerDelay,
+    /// One of two words.
+    ExistingHook,
+}
+
+/// What applies where a value does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// This many seconds.
+    Seconds(u32),
+    /// The word `keep`.
+    Keep,
+    /// Whatever would apply without it.
+    Nothing,
 }
 
 impl Notice {
-    /// The names of all notices, as in metrics.
-    pub const NAMES: [&'static str; 2] = ["delay_malformed", "delay_above_maximum"];
+    /// The names of all notices, as in logs, metrics and Events.
+    pub const NAMES: [&'static str; 11] = [
+        "annotation_malformed",
+        "annotation_above_maximum",
+        "annotation_unknown",
+        "container_unknown",
+        "label_unknown",
+        "grace_zero",
+        "grace_too_short",
+        "hook_cut_off",
+        "hook_ends_listener",
+        "hook_not_prependable",
+        "windows_needs_sleep",
+    ];
 
     /// Its index in [`Self::NAMES`].
     pub const fn index(&self) -> usize {
         match self {
-            Self::DelayMalformed { .. } => 0,
-            Self::DelayAboveMaximum { .. } => 1,
+            Self::AnnotationMalformed { .. } => 0,
+            Self::AnnotationAboveMaximum { .. } => 1,
+            Self::AnnotationUnknown { .. } => 2,
+            Self::ContainerUnknown { .. } => 3,
+            Self::LabelUnknown { .. } => 4,
+            Self::GraceZero { .. } => 5,
+            Self::GraceTooShort { .. } => 6,
+            Self::HookCutOff { .. } => 7,
+            Self::HookEndsListener { .. } => 8,
+            Self::HookNotPrependable { .. } => 9,
+            Self::WindowsNeedsSleep => 10,
         }
     }
 
-    /// Its name in logs and metrics.
+    /// Its name in logs, metrics and Events.
     pub const fn name(&self) -> &'static str {
         Self::NAMES[self.index()]
     }
@@ -45,50 +153,121 @@ impl Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DelayMalformed { value, used } => {
-                let value = quoted(value);
-                write!(
-                    f,
-                    "{DELAY_ANNOTATION}: {value} is not 0-{MAX_DELAY} whole seconds such as 15s; using {used}"
-                )
+            Self::AnnotationMalformed { key, value, accepted, instead } => {
+                write!(f, "{key}: {} is not {accepted}; {instead}", quoted(value))
             }
-            Self::DelayAboveMaximum { value } => {
+            Self::AnnotationAboveMaximum { key, value, maximum } => {
                 let value = quoted(value);
-                write!(
-                    f,
-                    "{DELAY_ANNOTATION}: {value} is above the range 0-{MAX_DELAY}s; using {MAX_DELAY}s"
-                )
+                write!(f, "{key}: {value} is above the range 0-{maximum}s; using {maximum}s")
             }
+            Self::AnnotationUnknown { key, nearest } => {
+                write!(f, "{}: unknown annotation; did you mean {nearest}?", quoted(key))
+            }
+            Self::ContainerUnknown { name } => {
+                let name = quoted(name);
+                write!(f, "{CONTAINER_DELAYS_ANNOTATION}: no regular container {name}; ignored")
+            }
+            Self::LabelUnknown { value } => {
+                write!(f, "label {INJECT_LABEL}: {} is not disabled; ignored", quoted(value))
+            }
+            Self::GraceZero { grace, raised_to } => write!(
+                f,
+                "terminationGracePeriodSeconds {grace} would cut the preStop sleep off; raised to \
+                 {raised_to}"
+            ),
+            Self::GraceTooShort { grace, needed } => write!(
+                f,
+                "terminationGracePeriodSeconds {grace} is too short: sleep and shutdown need \
+                 {needed}"
+            ),
+            Self::HookCutOff { container, sleep, grace } => write!(
+                f,
+                "container {}: its preStop sleep of {sleep}s is cut off by the grace period of \
+                 {grace}s",
+                shortened(container)
+            ),
+            Self::HookEndsListener { container } => write!(
+                f,
+                "container {}: its preStop hook stops the server at once; sleep first",
+                shortened(container)
+            ),
+            Self::HookNotPrependable { container } => write!(
+                f,
+                "{EXISTING_HOOK_ANNOTATION}: container {} has no exec hook to prepend to; kept",
+                shortened(container)
+            ),
+            Self::WindowsNeedsSleep => f.write_str(
+                "a Windows Pod needs the native sleep hook, which this cluster or policy does not \
+                 use; skipped",
+            ),
         }
     }
 }
 
-/// A user's value, cut and escaped so that the whole warning stays a short ASCII line.
+impl fmt::Display for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seconds(maximum) => write!(f, "0-{maximum} whole seconds such as 15s"),
+            Self::ContainerDelay => f.write_str("NAME=SECONDS such as web=15s"),
+            Self::ExistingHook => f.write_str("keep or prepend"),
+        }
+    }
+}
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seconds(seconds) => write!(f, "using {seconds}s"),
+            Self::Keep => f.write_str("using keep"),
+            Self::Nothing => f.write_str("ignored"),
+        }
+    }
+}
+
+/// A user's text in quotes, cut and escaped so that a warning stays a short ASCII line.
 fn quoted(value: &str) -> String {
-    const MAX: usize = 24;
-    let mut quoted = String::from("\"");
+    format!("\"{}\"", shortened(value))
+}
+
+fn shortened(value: &str) -> String {
+    const MAX: usize = 23;
+    let mut short = String::new();
     for c in value.chars() {
         let escaped = c.escape_default();
-        if quoted.len() + escaped.len() > MAX {
-            quoted.push_str("...");
+        if short.len() + escaped.len() > MAX {
+            short.push_str("...");
             break;
         }
-        quoted.extend(escaped);
+        short.extend(escaped);
     }
-    quoted.push('"');
-    quoted
+    short
 }
 
-const _: () = assert!(
-    MAX_WARNING_LENGTH >= 120,
-    "the texts above are written for 120"
-);
+impl Notice {
+    /// A notice that the delay of a policy or a Pod was malformed.
+    pub(super) fn malformed_delay(
+        key: &'static str,
+        value: &str,
+        maximum: u32,
+        used: Delay,
+    ) -> Self {
+        Self::AnnotationMalformed {
+            key,
+            value: value.to_owned(),
+            accepted: Accepted::Seconds(maximum),
+            instead: Instead::Seconds(used.get()),
+        }
+    }
+}
+
+const _: () = assert!(MAX_WARNING_LENGTH >= 120, "the texts above are written for 120");
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::constants::{ANNOTATIONS, MAX_DELAY};
 
     #[rstest]
     #[case::ordinary("soon", "\"soon\"")]
@@ -100,27 +279,51 @@ mod tests {
         assert_eq!(quoted(value), expected);
     }
 
+    /// Each notice with the longest texts that it can have.
+    fn longest(text: &str) -> Vec<Notice> {
+        let key = *ANNOTATIONS.iter().max_by_key(|key| key.len()).unwrap();
+        let (value, container) = (text.to_owned(), text.to_owned());
+        let mut notices = vec![
+            Notice::AnnotationAboveMaximum { key, value: value.clone(), maximum: MAX_DELAY },
+            Notice::AnnotationUnknown { key: value.clone(), nearest: key },
+            Notice::ContainerUnknown { name: value.clone() },
+            Notice::LabelUnknown { value: value.clone() },
+            Notice::GraceZero { grace: i64::MIN, raised_to: i64::MAX },
+            Notice::GraceTooShort { grace: i64::MIN, needed: i64::MAX },
+            Notice::HookCutOff { container: container.clone(), sleep: 99_999, grace: 99_999 },
+            Notice::HookEndsListener { container: container.clone() },
+            Notice::HookNotPrependable { container },
+            Notice::WindowsNeedsSleep,
+        ];
+        for (accepted, instead) in [
+            (Accepted::Seconds(MAX_DELAY), Instead::Seconds(MAX_DELAY)),
+            (Accepted::ContainerDelay, Instead::Nothing),
+            (Accepted::ExistingHook, Instead::Keep),
+        ] {
+            let value = value.clone();
+            notices.push(Notice::AnnotationMalformed { key, value, accepted, instead });
+        }
+        notices
+    }
+
     #[rstest]
     #[case::long("9".repeat(5000))]
     #[case::all_escapes("\u{10ffff}".repeat(50))]
     #[case::line_breaks("\n".repeat(50))]
     #[case::empty(String::new())]
-    fn a_warning_is_a_short_ascii_line(#[case] value: String) {
-        let malformed = Notice::DelayMalformed {
-            value: value.clone(),
-            used: Delay::MAX,
-        };
-        for notice in [malformed, Notice::DelayAboveMaximum { value }] {
+    fn a_warning_is_a_short_ascii_line(#[case] text: String) {
+        for notice in longest(&text) {
             let text = notice.to_string();
-            assert!(
-                text.len() <= MAX_WARNING_LENGTH,
-                "{} is too long: {text}",
-                text.len()
-            );
-            assert!(
-                text.bytes().all(|b| (b' '..=b'~').contains(&b)),
-                "not one line: {text:?}"
-            );
+            assert!(text.len() <= MAX_WARNING_LENGTH, "{} is too long: {text}", text.len());
+            assert!(text.bytes().all(|b| (b' '..=b'~').contains(&b)), "not one line: {text:?}");
         }
+    }
+
+    #[test]
+    fn every_notice_has_a_name_of_its_own() {
+        let mut indexes: Vec<_> = longest("x").iter().map(Notice::index).collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        assert_eq!(indexes, (0..Notice::NAMES.len()).collect::<Vec<_>>());
     }
 }

@@ -1,31 +1,161 @@
 //! What a Pod's annotations ask for instead of the policy.
+//!
+//! A bad value is no reason to reject a Pod: it makes a notice, and the next lower precedence
+//! applies. A number that is only too large is cut to the maximum.
 
-use super::{notice::Notice, pod::Pod, policy::Policy};
+use super::{
+    notice::{Accepted, Instead, Notice},
+    pod::Pod,
+    policy::Policy,
+};
 use crate::{
-    constants::DELAY_ANNOTATION,
-    seconds::{Delay, ParseSecondsError},
+    constants::{
+        ANNOTATIONS, CONTAINER_DELAYS_ANNOTATION, DELAY_ANNOTATION, EXISTING_HOOK_ANNOTATION,
+        INJECT_DISABLED, INJECT_ENABLED, SHUTDOWN_RESERVE_ANNOTATION,
+    },
+    seconds::{Delay, ParseSecondsError, ShutdownReserve},
 };
 
-/// The delay that holds for this Pod. A bad annotation is no reason to reject a Pod: it makes
-/// a notice, and the nearest sensible value applies.
-pub(super) fn delay(pod: &Pod<'_>, policy: &Policy, notices: &mut Vec<Notice>) -> Delay {
-    let Some(value) = pod.metadata.annotations.get(DELAY_ANNOTATION) else {
-        return policy.delay;
+/// What applies to a Pod.
+#[derive(Debug)]
+pub(super) struct Settings<'p> {
+    delay: Delay,
+    container_delays: Vec<(&'p str, Delay)>,
+    /// What the Pod keeps for its own shutdown.
+    pub(super) reserve: ShutdownReserve,
+    /// Whether a sleep goes in front of an exec hook that is there.
+    pub(super) prepend: bool,
+}
+
+impl Settings<'_> {
+    /// How long this container sleeps.
+    pub(super) fn delay_of(&self, container: &str) -> Delay {
+        let own = self.container_delays.iter().find(|(name, _)| *name == container);
+        own.map_or(self.delay, |(_, delay)| *delay)
+    }
+}
+
+/// Reads the Pod's annotations.
+pub(super) fn settings<'p>(
+    pod: &'p Pod<'_>,
+    policy: &Policy,
+    notices: &mut Vec<Notice>,
+) -> Settings<'p> {
+    if let Some(value) = pod.inject_label()
+        && !["true", INJECT_ENABLED].contains(&value)
+        && !INJECT_DISABLED.contains(&value)
+    {
+        notices.push(Notice::LabelUnknown { value: value.to_owned() });
+    }
+    for (key, _) in pod.annotations_of_ours().filter(|(key, _)| !ANNOTATIONS.contains(key)) {
+        let distance = |known: &&str| strsim::damerau_levenshtein(known, key);
+        if let Some(nearest) = ANNOTATIONS.into_iter().min_by_key(distance) {
+            notices.push(Notice::AnnotationUnknown { key: key.to_owned(), nearest });
+        }
+    }
+    Settings {
+        delay: delay(pod, policy, notices),
+        container_delays: container_delays(pod, policy, notices),
+        reserve: reserve(pod, policy, notices),
+        prepend: prepend(pod, notices),
+    }
+}
+
+fn delay(pod: &Pod<'_>, policy: &Policy, notices: &mut Vec<Notice>) -> Delay {
+    let Some(value) = pod.annotation(DELAY_ANNOTATION) else { return policy.delay };
+    let maximum = policy.max_delay.get();
+    read_delay(DELAY_ANNOTATION, value, value, policy, notices).unwrap_or_else(|| {
+        notices.push(Notice::malformed_delay(DELAY_ANNOTATION, value, maximum, policy.delay));
+        policy.delay
+    })
+}
+
+/// A delay no longer than the policy allows; `None` if it is none at all. `shown` is what a
+/// notice shows of it.
+fn read_delay(
+    key: &'static str,
+    text: &str,
+    shown: &str,
+    policy: &Policy,
+    notices: &mut Vec<Notice>,
+) -> Option<Delay> {
+    let too_much = match text.parse::<Delay>() {
+        Ok(delay) if delay <= policy.max_delay => return Some(delay),
+        Err(ParseSecondsError::Malformed) => return None,
+        Ok(_) | Err(ParseSecondsError::AboveMaximum) => shown.to_owned(),
     };
+    let maximum = policy.max_delay.get();
+    notices.push(Notice::AnnotationAboveMaximum { key, value: too_much, maximum });
+    Some(policy.max_delay)
+}
+
+fn container_delays<'p>(
+    pod: &'p Pod<'_>,
+    policy: &Policy,
+    notices: &mut Vec<Notice>,
+) -> Vec<(&'p str, Delay)> {
+    const KEY: &str = CONTAINER_DELAYS_ANNOTATION;
+    let mut delays: Vec<(&str, Delay)> = Vec::new();
+    let entries = pod.annotation(KEY).into_iter().flat_map(|value| value.split(','));
+    for entry in entries.map(str::trim) {
+        let (name, text) = entry.split_once('=').map_or((entry, ""), |(n, t)| (n.trim(), t));
+        let twice = delays.iter().any(|(given, _)| *given == name);
+        let delay = read_delay(KEY, text, entry, policy, notices);
+        match delay.filter(|_| !name.is_empty() && !twice) {
+            None => notices.push(Notice::AnnotationMalformed {
+                key: KEY,
+                value: entry.to_owned(),
+                accepted: Accepted::ContainerDelay,
+                instead: Instead::Nothing,
+            }),
+            Some(_) if !pod.spec.containers.iter().any(|container| container.name == name) => {
+                notices.push(Notice::ContainerUnknown { name: name.to_owned() });
+            }
+            Some(delay) => delays.push((name, delay)),
+        }
+    }
+    delays
+}
+
+fn reserve(pod: &Pod<'_>, policy: &Policy, notices: &mut Vec<Notice>) -> ShutdownReserve {
+    const KEY: &str = SHUTDOWN_RESERVE_ANNOTATION;
+    let Some(value) = pod.annotation(KEY) else { return policy.shutdown_reserve };
+    let maximum = ShutdownReserve::MAX;
     match value.parse() {
-        Ok(delay) => delay,
+        Ok(reserve) => reserve,
         Err(ParseSecondsError::Malformed) => {
-            notices.push(Notice::DelayMalformed {
-                value: value.into(),
-                used: policy.delay,
+            notices.push(Notice::AnnotationMalformed {
+                key: KEY,
+                value: value.to_owned(),
+                accepted: Accepted::Seconds(maximum.get()),
+                instead: Instead::Seconds(policy.shutdown_reserve.get()),
             });
-            policy.delay
+            policy.shutdown_reserve
         }
         Err(ParseSecondsError::AboveMaximum) => {
-            notices.push(Notice::DelayAboveMaximum {
-                value: value.into(),
+            let (value, maximum_seconds) = (value.to_owned(), maximum.get());
+            notices.push(Notice::AnnotationAboveMaximum {
+                key: KEY,
+                value,
+                maximum: maximum_seconds,
             });
-            Delay::MAX
+            maximum
+        }
+    }
+}
+
+fn prepend(pod: &Pod<'_>, notices: &mut Vec<Notice>) -> bool {
+    match pod.annotation(EXISTING_HOOK_ANNOTATION) {
+        None | Some("keep") => false,
+        Some("prepend") => true,
+        Some(value) => {
+            notices.push(Notice::AnnotationMalformed {
+                key: EXISTING_HOOK_ANNOTATION,
+                value: value.to_owned(),
+                accepted: Accepted::ExistingHook,
+                instead: Instead::Keep,
+            });
+            false
         }
     }
 }

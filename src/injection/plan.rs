@@ -1,12 +1,18 @@
 //! The decision itself.
 
+use std::borrow::Cow;
+
 use super::{
-    decision::{Decision, InjectedContainer, Injection, Plan, Reason},
-    grace, overrides,
-    pod::Pod,
-    policy::Policy,
+    decision::{Change, Decision, InjectedContainer, Injection, Plan, Reason},
+    grace::{self, GraceRaise, Needs},
+    hook::Hook,
+    notice::Notice,
+    overrides::{self, Settings},
+    pod::{Container, Pod, Presence},
+    policy::{GracePolicy, Policy},
+    record::{InjectionRecord, RecordedChange, RecordedHook},
 };
-use crate::constants::INJECT_DISABLED;
+use crate::{constants::INJECT_DISABLED, seconds::Delay};
 
 /// What is to be done with a Pod that is being created.
 ///
@@ -24,49 +30,188 @@ pub fn plan<'a>(pod: &Pod<'a>, policy: &Policy) -> Plan<'a> {
 fn inject<'a>(
     pod: &Pod<'a>,
     policy: &Policy,
-    notices: &mut Vec<super::Notice>,
+    notices: &mut Vec<Notice>,
 ) -> Result<Injection<'a>, Reason> {
-    if pod
-        .inject_label()
-        .is_some_and(|value| INJECT_DISABLED.contains(&value))
-    {
+    if pod.inject_label().is_some_and(|value| INJECT_DISABLED.contains(&value)) {
         return Err(Reason::OptedOut);
     }
     if pod.is_mirror() {
         return Err(Reason::MirrorPod);
     }
-    let containers: Vec<_> = without_hook(pod).collect();
-    if containers.is_empty() {
-        return Err(Reason::HookPresent);
+    if !policy.jobs && pod.controller().is_some_and(|owner| owner.is_job()) {
+        return Err(Reason::Job);
     }
-    let delay = overrides::delay(pod, policy, notices);
-    if delay.get() == 0 {
-        return Err(Reason::DelayZero);
+    let record: InjectionRecord = pod.record().and_then(|r| r.parse().ok()).unwrap_or_default();
+    let settings = overrides::settings(pod, policy, notices);
+    let mut containers = candidates(pod, &settings, notices);
+    let reason = if containers.is_empty() {
+        Some(if record.containers.is_empty() {
+            Reason::HookPresent
+        } else {
+            Reason::AlreadyInjected
+        })
+    } else {
+        containers.retain(|container| container.delay.get() > 0);
+        containers.is_empty().then_some(Reason::DelayZero)
+    };
+    let grace = grace::or_default(pod.spec.termination_grace_period_seconds);
+    if let Some(reason) = reason {
+        look_at_kept_hooks(pod, &record, grace, notices);
+        return Err(reason);
     }
-    let grace = pod.spec.termination_grace_period_seconds;
-    let grace = grace::raise(grace, delay, policy.shutdown_reserve);
-    Ok(Injection {
-        delay,
-        hook: policy.hook,
-        containers,
-        grace,
+    if pod.spec.is_windows() && policy.hook == Hook::Exec {
+        notices.push(Notice::WindowsNeedsSleep);
+        return Err(Reason::WindowsExec);
+    }
+
+    let raised = fit_grace(pod, policy, &settings, &record, &mut containers, notices)?;
+    look_at_kept_hooks(pod, &record, raised, notices);
+    let from = pod.spec.termination_grace_period_seconds;
+    let change = (raised > grace).then_some(GraceRaise { from, to: raised });
+    let metadata = pod.metadata.as_ref().map(|metadata| metadata.annotations.presence());
+    let record = extended(record, &containers, change, metadata);
+    Ok(Injection { hook: policy.hook, containers, grace: change, record, metadata })
+}
+
+/// The containers that can get a sleep, with how long each is to sleep; 0 is possible.
+fn candidates<'a>(
+    pod: &Pod<'a>,
+    settings: &Settings<'_>,
+    notices: &mut Vec<Notice>,
+) -> Vec<InjectedContainer<'a>> {
+    let windows = pod.spec.is_windows();
+    let mut candidates = Vec::new();
+    for (index, container) in pod.spec.containers.iter().enumerate() {
+        let Some(change) = change(container, settings.prepend, windows, notices) else { continue };
+        let delay = settings.delay_of(&container.name);
+        candidates.push(InjectedContainer { index, name: container.name.clone(), delay, change });
+    }
+    candidates
+}
+
+/// Where a sleep can go in this container. `None` if its own hook is kept.
+fn change<'a>(
+    container: &Container<'a>,
+    prepend: bool,
+    windows: bool,
+    notices: &mut Vec<Notice>,
+) -> Option<Change<'a>> {
+    let Some(lifecycle) = &container.lifecycle else {
+        return Some(Change::Add { lifecycle: Presence::Absent });
+    };
+    let Some(hook) = &lifecycle.pre_stop else {
+        let empty = lifecycle.post_start.is_none() && lifecycle.stop_signal.is_none();
+        let lifecycle = if empty { Presence::Empty } else { Presence::Filled };
+        return Some(Change::Add { lifecycle });
+    };
+    // A hook that sleeps already is what is wanted, and may be ours from an earlier look.
+    if !prepend || hook.known_sleep().is_some() {
+        return None;
+    }
+    match &hook.exec {
+        Some(exec) if !windows && !exec.command.is_empty() => {
+            let command = exec.command.iter().map(|word| word.0.clone()).collect();
+            Some(Change::Prepend { command })
+        }
+        _ => {
+            let container = container.name.clone().into_owned();
+            notices.push(Notice::HookNotPrependable { container });
+            None
+        }
+    }
+}
+
+/// The grace period, in seconds, with which the sleeps fit. Where the policy does not raise it,
+/// the sleeps are cut to it: a native sleep that is longer makes the Pod invalid.
+fn fit_grace(
+    pod: &Pod<'_>,
+    policy: &Policy,
+    settings: &Settings<'_>,
+    record: &InjectionRecord,
+    containers: &mut [InjectedContainer<'_>],
+    notices: &mut Vec<Notice>,
+) -> Result<i64, Reason> {
+    let grace = grace::or_default(pod.spec.termination_grace_period_seconds);
+    let added = containers.iter().map(|container| container.delay);
+    let before = record.containers.iter().map(|hook| hook.delay);
+    let ours = added.chain(before).max().unwrap_or(Delay::clamped(0));
+    // A hook of the Pod's own that sleeps longer than the policy allows any Pod is no measure.
+    let kept = hooks(pod).filter_map(|(_, hook)| hook.known_sleep());
+    let kept = kept.filter(|sleep| *sleep <= u64::from(policy.max_delay.get())).max();
+    let longest_hook = u64::from(ours.get()).max(kept.unwrap_or(0));
+    let needs = Needs { ours, longest_hook, reserve: settings.reserve };
+    let raised_before = record.grace.filter(|raise| raise.to == grace);
+    let original = raised_before.map(|raise| grace::or_default(raise.from));
+    let to = grace::needed(policy.grace, grace, original, needs);
+
+    if policy.grace == GracePolicy::Never {
+        let needed = grace::needed(GracePolicy::Raise, grace, None, needs);
+        if needed > grace {
+            notices.push(Notice::GraceTooShort { grace, needed });
+        }
+        let room = u32::try_from(grace.max(0)).unwrap_or(u32::MAX);
+        if room == 0 {
+            return Err(Reason::GraceZero);
+        }
+        for container in containers {
+            container.delay = container.delay.min(Delay::clamped(room));
+        }
+    } else if grace <= 0 {
+        notices.push(Notice::GraceZero { grace, raised_to: to });
+    }
+    Ok(to)
+}
+
+/// Tells of hooks that are kept and do not do what their author may expect.
+fn look_at_kept_hooks(
+    pod: &Pod<'_>,
+    record: &InjectionRecord,
+    grace: i64,
+    notices: &mut Vec<Notice>,
+) {
+    for (name, hook) in hooks(pod).filter(|(name, _)| record.of(name).is_none()) {
+        let cut_off = |sleep: &u64| *sleep > 0 && i64::try_from(*sleep).is_ok_and(|s| s >= grace);
+        if let Some(sleep) = hook.known_sleep().filter(cut_off) {
+            notices.push(Notice::HookCutOff { container: name.to_owned(), sleep, grace });
+        } else if hook.ends_listener_at_once() {
+            notices.push(Notice::HookEndsListener { container: name.to_owned() });
+        }
+    }
+}
+
+/// The regular containers that have a preStop hook.
+fn hooks<'p, 'a>(
+    pod: &'p Pod<'a>,
+) -> impl Iterator<Item = (&'p str, &'p super::hook::ExistingHook<'a>)> {
+    pod.spec.containers.iter().filter_map(|container| {
+        let hook = container.lifecycle.as_ref()?.pre_stop.as_ref()?;
+        Some((&*container.name, hook))
     })
 }
 
-/// The containers that have no preStop hook: a container can have only one, and its author's
-/// own is kept.
-fn without_hook<'p, 'a>(pod: &'p Pod<'a>) -> impl Iterator<Item = InjectedContainer<'a>> + 'p {
-    pod.spec
-        .containers
-        .iter()
-        .enumerate()
-        .filter_map(|(index, container)| {
-            let lifecycle = container.lifecycle.as_ref();
-            let has_hook = lifecycle.is_some_and(|lifecycle| lifecycle.pre_stop.is_some());
-            (!has_hook).then(|| InjectedContainer {
-                index,
-                name: container.name.clone(),
-                has_lifecycle: lifecycle.is_some(),
-            })
-        })
+/// What the annotation says after this: what it said, and what is being done now.
+fn extended(
+    mut record: InjectionRecord,
+    containers: &[InjectedContainer<'_>],
+    grace: Option<GraceRaise>,
+    metadata: Option<Presence>,
+) -> InjectionRecord {
+    for InjectedContainer { name, delay, change, .. } in containers {
+        let change = match change {
+            Change::Add { lifecycle: Presence::Empty } => RecordedChange::AddedToEmptyLifecycle,
+            Change::Add { .. } => RecordedChange::Added,
+            Change::Prepend { .. } => RecordedChange::Prepended,
+        };
+        let container = Cow::clone(name).into_owned();
+        record.containers.retain(|hook| hook.container != container);
+        record.containers.push(RecordedHook { container, delay: *delay, change });
+    }
+    if let Some(raise) = grace {
+        // From before the first raise, if that one is still in force.
+        let first = record.grace.filter(|first| Some(first.to) == raise.from);
+        let from = first.map_or(raise.from, |first| first.from);
+        record.grace = Some(GraceRaise { from, to: raise.to });
+    }
+    record.annotations_were_empty |= metadata == Some(Presence::Empty);
+    record
 }

@@ -3,13 +3,31 @@
 use super::hook::Hook;
 use crate::seconds::{Delay, ShutdownReserve};
 
-/// What holds for a Pod that says nothing itself.
+/// What holds for a Pod that says nothing itself, and how far a Pod may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// How long each container sleeps before it gets SIGTERM.
     pub delay: Delay,
+    /// The longest delay that a Pod may ask for.
+    pub max_delay: Delay,
     /// What the Pod keeps of its grace period for its own shutdown after the sleep.
     pub shutdown_reserve: ShutdownReserve,
     /// How the sleep is written.
     pub hook: Hook,
+    /// What becomes of the grace period.
+    pub grace: GracePolicy,
+    /// Whether the Pods of Jobs get the sleep too.
+    pub jobs: bool,
+}
+
+/// What becomes of `terminationGracePeriodSeconds`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GracePolicy {
+    /// Raised to the longest hook and the reserve, where it is shorter.
+    #[default]
+    Raise,
+    /// Extended by the delay in any case: the application keeps all the time that it had.
+    Extend,
+    /// Never changed. A delay that does not fit is cut to what is there.
+    Never,
 }

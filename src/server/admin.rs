@@ -19,10 +19,7 @@ pub fn admin_router(phase: Arc<Phase>, metrics: Arc<Metrics>) -> Router {
         .route("/live", get(|| async { "live\n" }))
         .route("/ready", get(ready))
         .with_state(phase);
-    Router::new()
-        .route("/metrics", get(page))
-        .with_state(metrics)
-        .merge(health)
+    Router::new().route("/metrics", get(page)).with_state(metrics).merge(health)
 }
 
 async fn ready(State(phase): State<Arc<Phase>>) -> (StatusCode, String) {

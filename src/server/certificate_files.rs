@@ -53,11 +53,7 @@ impl CertificateFiles {
         chain: PathBuf,
         key: PathBuf,
     ) -> Result<(Self, CertifiedKey), CertificateFilesError> {
-        let mut files = Self {
-            chain,
-            key,
-            seen: Default::default(),
-        };
+        let mut files = Self { chain, key, seen: Default::default() };
         files.seen = files.read()?;
         let pair = files.pair()?;
         Ok((files, pair))
@@ -105,10 +101,7 @@ impl CertificateFiles {
                 source,
             })
         };
-        Ok((
-            read("--tls-cert", &self.chain)?,
-            read("--tls-key", &self.key)?,
-        ))
+        Ok((read("--tls-cert", &self.chain)?, read("--tls-key", &self.key)?))
     }
 
     fn pair(&self) -> Result<CertifiedKey, CertificateFilesError> {
@@ -138,10 +131,7 @@ mod tests {
 
     impl MountedSecret {
         fn new() -> Self {
-            let mut secret = Self {
-                dir: tempfile::tempdir().unwrap(),
-                version: 0,
-            };
+            let mut secret = Self { dir: tempfile::tempdir().unwrap(), version: 0 };
             secret.swap(&[("tls.crt", ""), ("tls.key", "")]);
             for file in ["tls.crt", "tls.key"] {
                 symlink(format!("..data/{file}"), secret.path(file)).unwrap();
@@ -186,19 +176,10 @@ mod tests {
         secret.swap_to(&pem());
         let (mut files, mut last) = open(&secret).unwrap();
         for swap in 1..=3 {
-            assert!(
-                files.reload().unwrap().is_none(),
-                "nothing has changed before swap {swap}"
-            );
+            assert!(files.reload().unwrap().is_none(), "nothing has changed before swap {swap}");
             secret.swap_to(&pem());
-            let new = files
-                .reload()
-                .unwrap()
-                .unwrap_or_else(|| panic!("swap {swap} was missed"));
-            assert_ne!(
-                new.cert, last.cert,
-                "swap {swap} brought another certificate"
-            );
+            let new = files.reload().unwrap().unwrap_or_else(|| panic!("swap {swap} was missed"));
+            assert_ne!(new.cert, last.cert, "swap {swap} brought another certificate");
             last = new;
         }
     }
@@ -210,10 +191,7 @@ mod tests {
         secret.swap_to(&first);
         let (mut files, _) = open(&secret).unwrap();
         secret.swap_to(&(second.0.clone(), first.1));
-        assert!(matches!(
-            files.reload(),
-            Err(CertificateFilesError::Unusable { .. })
-        ));
+        assert!(matches!(files.reload(), Err(CertificateFilesError::Unusable { .. })));
         assert!(files.reload().unwrap().is_none(), "told once");
         secret.swap_to(&second);
         assert!(files.reload().unwrap().is_some(), "the good pair is taken");
@@ -224,10 +202,7 @@ mod tests {
         let secret = MountedSecret::new();
         fs::remove_file(secret.path("tls.key")).unwrap();
         let error = open(&secret).unwrap_err().to_string();
-        let expected = format!(
-            "--tls-key {}: No such file",
-            secret.path("tls.key").display()
-        );
+        let expected = format!("--tls-key {}: No such file", secret.path("tls.key").display());
         assert!(error.starts_with(&expected), "{error}");
     }
 }

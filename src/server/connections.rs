@@ -35,11 +35,7 @@ pub async fn accept(
     drain_timeout: Duration,
 ) {
     let connections = GracefulShutdown::new();
-    let server = Server {
-        tls: tls.map(TlsAcceptor::from),
-        router,
-        http: http_builder(),
-    };
+    let server = Server { tls: tls.map(TlsAcceptor::from), router, http: http_builder() };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -57,23 +53,14 @@ pub async fn accept(
     }
     drop(listener);
     let open = connections.count();
-    if timeout(drain_timeout, connections.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            open,
-            "the drain timeout is over; closing the connections that are left"
-        );
+    if timeout(drain_timeout, connections.shutdown()).await.is_err() {
+        tracing::warn!(open, "the drain timeout is over; closing the connections that are left");
     }
 }
 
 fn http_builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_TIMEOUT);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -113,15 +100,9 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let http = if http2 {
-            self.http.http2_only()
-        } else {
-            self.http.http1_only()
-        };
+        let http = if http2 { self.http.http2_only() } else { self.http.http1_only() };
         let service = TowerToHyperService::new(self.router);
-        let connection = http
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
+        let connection = http.serve_connection(TokioIo::new(stream), service).into_owned();
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended badly");
         }

@@ -31,19 +31,11 @@ pub fn bind(flag: &'static str, address: SocketAddr) -> Result<TcpListener, Bind
         }
         result => result,
     };
-    result.map_err(|source| BindError {
-        flag,
-        address,
-        source,
-    })
+    result.map_err(|source| BindError { flag, address, source })
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
@@ -57,10 +49,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Without IPv6 in the kernel the error is one of several. These two are none of them.
 fn lacks_ipv6(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
-    )
+    !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }
 
 #[cfg(test)]
@@ -71,9 +60,7 @@ mod tests {
     async fn every_address_means_ipv4_too() {
         let listener = bind("--listen", "[::]:0".parse().unwrap()).unwrap();
         let port = listener.local_addr().unwrap().port();
-        tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-            .await
-            .unwrap();
+        tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
     }
 
     #[tokio::test]

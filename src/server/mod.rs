@@ -14,4 +14,4 @@ pub use connections::accept;
 pub use listener::{BindError, bind};
 pub use phase::Phase;
 pub use tls::{CertificateError, ServedCertificate, certified_key, server_config, throw_away};
-pub use webhook::{Webhook, webhook_router};
+pub use webhook::{Mode, Webhook, webhook_router};

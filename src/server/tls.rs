@@ -73,9 +73,7 @@ pub fn certified_key(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, Certifica
         .collect::<Result<_, _>>()
         .map_err(CertificateError::Certificate)?;
     if chain.is_empty() {
-        return Err(CertificateError::Certificate(
-            rustls::pki_types::pem::Error::NoItemsFound,
-        ));
+        return Err(CertificateError::Certificate(rustls::pki_types::pem::Error::NoItemsFound));
     }
     let key = PrivateKeyDer::from_pem_slice(key).map_err(CertificateError::Key)?;
     pair(chain, key)
@@ -115,13 +113,7 @@ mod tests {
     #[test]
     fn a_pair_is_read() {
         let (chain, key) = pem();
-        assert_eq!(
-            certified_key(chain.as_bytes(), key.as_bytes())
-                .unwrap()
-                .cert
-                .len(),
-            1
-        );
+        assert_eq!(certified_key(chain.as_bytes(), key.as_bytes()).unwrap().cert.len(), 1);
     }
 
     #[test]
@@ -129,30 +121,13 @@ mod tests {
         let ((chain, key), (_, other_key)) = (pem(), pem());
         let half = &key[..key.len() / 2];
         for (case, chain, key, message) in [
-            (
-                "empty certificate",
-                "",
-                key.as_str(),
-                "no certificate in PEM form",
-            ),
-            (
-                "empty key",
-                chain.as_str(),
-                "",
-                "no private key in PEM form",
-            ),
+            ("empty certificate", "", key.as_str(), "no certificate in PEM form"),
+            ("empty key", chain.as_str(), "", "no private key in PEM form"),
             ("half a key", &chain, half, "no private key in PEM form"),
-            (
-                "key of another",
-                &chain,
-                &other_key,
-                "certificate and key cannot be used together",
-            ),
+            ("key of another", &chain, &other_key, "certificate and key cannot be used together"),
             ("exchanged", &key, &chain, "no certificate in PEM form"),
         ] {
-            let error = certified_key(chain.as_bytes(), key.as_bytes())
-                .unwrap_err()
-                .to_string();
+            let error = certified_key(chain.as_bytes(), key.as_bytes()).unwrap_err().to_string();
             assert!(error.starts_with(message), "{case}: {error}");
         }
     }

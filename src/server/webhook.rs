@@ -15,44 +15,56 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use clap::ValueEnum;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Bytes;
 
 use super::phase::Phase;
 use crate::{
-    admission::{self, AdmissionRequest},
+    admission::{self, AdmissionRequest, Outcome},
+    cluster::EventSender,
     constants::{BODY_TIMEOUT, INJECT_PATH, MAX_BODY_BYTES, MAX_DISCARDED_BYTES},
     injection::{Decision, Hook, Plan, Policy},
     telemetry::{Metrics, Refusal},
 };
 
+/// What the webhook does with a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// The Pod is changed
+    #[default]
+    Enforce,
+    /// The Pod is not changed: the decision is only logged and counted, as `would_inject`
+    Audit,
+}
+
 /// What an answer depends on beside the request. It is read without a lock.
 pub struct Webhook {
     policy: ArcSwap<Policy>,
+    mode: Mode,
+    events: Option<EventSender>,
     metrics: Arc<Metrics>,
     phase: Arc<Phase>,
 }
 
 impl Webhook {
-    /// A webhook with a first policy.
-    pub fn new(policy: Policy, metrics: Arc<Metrics>, phase: Arc<Phase>) -> Arc<Self> {
+    /// A webhook with a first policy. Notices become Events if there is somewhere to send them.
+    pub fn new(
+        policy: Policy,
+        mode: Mode,
+        events: Option<EventSender>,
+        metrics: Arc<Metrics>,
+        phase: Arc<Phase>,
+    ) -> Arc<Self> {
         metrics.set_hook(policy.hook);
-        Arc::new(Self {
-            policy: ArcSwap::from_pointee(policy),
-            metrics,
-            phase,
-        })
+        Arc::new(Self { policy: ArcSwap::from_pointee(policy), mode, events, metrics, phase })
     }
 
     /// Injects another hook from now on.
     pub fn set_hook(&self, hook: Hook) {
         let policy = **self.policy.load();
         if policy.hook != hook {
-            tracing::info!(
-                from = policy.hook.as_str(),
-                to = hook.as_str(),
-                "the hook changes"
-            );
+            tracing::info!(from = policy.hook.as_str(), to = hook.as_str(), "the hook changes");
             self.policy.store(Arc::new(Policy { hook, ..policy }));
             self.metrics.set_hook(hook);
         }
@@ -64,10 +76,16 @@ impl Webhook {
         let request = admission::read(body)
             .map_err(|error| RefusedRequest::new(Refusal::MalformedBody, error))?;
         let plan = admission::decide(&request, &self.policy.load());
-        let answer = admission::write(&request, &plan)
+        let outcome = Outcome::of(&plan.decision, self.mode == Mode::Audit);
+        let answer = admission::write(&request, &plan, outcome)
             .map_err(|error| RefusedRequest::new(Refusal::Internal, error))?;
-        self.metrics.count_review(&plan, started.elapsed());
-        log(&request, &plan);
+        self.metrics.count_review(&plan, outcome, started.elapsed());
+        log(&request, &plan, outcome);
+        if let Some(events) = &self.events
+            && request.dry_run != Some(true)
+        {
+            send_events(events, &request, &plan);
+        }
         Ok(answer)
     }
 }
@@ -93,36 +111,21 @@ async fn inject(
 }
 
 async fn wrong_method(method: Method) -> RefusedRequest {
-    RefusedRequest::new(
-        Refusal::Method,
-        format_args!("{INJECT_PATH} takes POST, not {method}"),
-    )
+    RefusedRequest::new(Refusal::Method, format_args!("{INJECT_PATH} takes POST, not {method}"))
 }
 
 async fn wrong_path(uri: Uri) -> RefusedRequest {
     let path = uri.path().escape_default().take(100).collect::<String>();
-    RefusedRequest::new(
-        Refusal::Path,
-        format_args!("no {path} here, only POST {INJECT_PATH}"),
-    )
+    RefusedRequest::new(Refusal::Path, format_args!("no {path} here, only POST {INJECT_PATH}"))
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), RefusedRequest> {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .map_or(&b""[..], HeaderValue::as_bytes);
-    let media_type = value
-        .split(|b| *b == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii();
+    let value = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let media_type = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
     if media_type.eq_ignore_ascii_case(b"application/json") {
         return Ok(());
     }
-    let found = String::from_utf8_lossy(media_type)
-        .escape_default()
-        .take(60)
-        .collect::<String>();
+    let found = String::from_utf8_lossy(media_type).escape_default().take(60).collect::<String>();
     Err(RefusedRequest::new(
         Refusal::ContentType,
         format_args!("the content type is {found:?}; expected application/json"),
@@ -169,10 +172,7 @@ struct RefusedRequest {
 
 impl RefusedRequest {
     fn new(refusal: Refusal, message: impl fmt::Display) -> Self {
-        Self {
-            refusal,
-            message: message.to_string(),
-        }
+        Self { refusal, message: message.to_string() }
     }
 }
 
@@ -189,9 +189,7 @@ impl IntoResponse for RefusedRequest {
         };
         let mut response = (status, format!("{}\n", self.message)).into_response();
         if self.refusal == Refusal::Method {
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("POST"));
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         }
         response.extensions_mut().insert(self);
         response
@@ -214,42 +212,44 @@ async fn finish(State(webhook): State<Arc<Webhook>>, request: Request, next: Nex
     }
     // HTTP/2 has no such header: it has GOAWAY, which the connection sends when it is shut down.
     if webhook.phase.is_draining() && version <= Version::HTTP_11 {
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
 /// One line for each decision, and one for each notice.
-fn log(request: &AdmissionRequest<'_>, plan: &Plan<'_>) {
+fn log(request: &AdmissionRequest<'_>, plan: &Plan<'_>, outcome: Outcome) {
     let namespace = &*request.namespace;
-    let metadata = request.object.as_ref().map(|pod| &pod.metadata);
+    let metadata = request.object.as_ref().and_then(|pod| pod.metadata.as_ref());
     let pod = metadata.map(|metadata| metadata.display_name());
-    let owner = metadata
-        .and_then(|metadata| metadata.controller())
-        .map(tracing::field::display);
-    let (delay, hook, grace) = match &plan.decision {
-        Decision::Inject(injection) => (
-            Some(injection.delay.get()),
-            Some(injection.hook.as_str()),
-            injection.grace.map(|raise| raise.to),
-        ),
-        Decision::Skip(_) => (None, None, None),
+    let owner = request.object.as_ref().and_then(|pod| pod.controller());
+    let owner = owner.map(tracing::field::display);
+    let injection = match &plan.decision {
+        Decision::Inject(injection) => Some(injection),
+        Decision::Skip(_) => None,
     };
     tracing::info!(
         namespace,
         pod,
         owner,
-        decision = plan.decision.outcome(),
+        decision = outcome.as_str(),
         reason = plan.decision.reason().as_str(),
-        delay,
-        hook,
-        grace_raised_to = grace,
+        delay = injection.map(|injection| injection.longest_delay().get()),
+        hook = injection.map(|injection| injection.hook.as_str()),
+        grace_raised_to = injection.and_then(|injection| injection.grace).map(|raise| raise.to),
         dry_run = request.dry_run.filter(|dry_run| *dry_run),
         "reviewed",
     );
     for notice in &plan.notices {
         tracing::warn!(namespace, pod, owner, notice = notice.name(), "{notice}");
+    }
+}
+
+/// Warnings about a Pod that a controller creates reach no person, so they become Events on the
+/// controller.
+fn send_events(events: &EventSender, request: &AdmissionRequest<'_>, plan: &Plan<'_>) {
+    let Some(owner) = request.object.as_ref().and_then(|pod| pod.controller()) else { return };
+    for notice in &plan.notices {
+        events.send(&request.namespace, owner, notice);
     }
 }

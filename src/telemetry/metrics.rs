@@ -11,7 +11,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::injection::{Hook, Notice, Plan, Reason};
+use crate::{
+    admission::Outcome,
+    injection::{Hook, Notice, Plan, Reason},
+};
 
 /// Why a request got no review: what is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +86,7 @@ struct ResultLabels {
 pub struct Metrics {
     registry: Registry,
     decided: [Counter; Reason::ALL.len()],
+    would_inject: Counter,
     refused: [Counter; Refusal::ALL.len()],
     notices: [Counter; Notice::NAMES.len()],
     duration: Histogram,
@@ -99,19 +103,13 @@ impl Default for Metrics {
         let review =
             |outcome, reason| reviews.get_or_create_owned(&ReviewLabels { outcome, reason });
         let decided = Reason::ALL.map(|reason| {
-            let outcome = if reason == Reason::HookMissing {
-                "inject"
-            } else {
-                "skip"
-            };
-            review(outcome, reason.as_str())
+            let outcome =
+                if reason == Reason::HookMissing { Outcome::Inject } else { Outcome::Skip };
+            review(outcome.as_str(), reason.as_str())
         });
+        let would_inject = review(Outcome::WouldInject.as_str(), Reason::HookMissing.as_str());
         let refused = Refusal::ALL.map(|refusal| review("refuse", refusal.as_str()));
-        registry.register(
-            "reviews",
-            "Requests to the webhook by what became of them",
-            reviews,
-        );
+        registry.register("reviews", "Requests to the webhook by what became of them", reviews);
 
         let noticed = Family::<NoticeLabels, Counter>::default();
         let notices =
@@ -129,11 +127,7 @@ impl Default for Metrics {
         );
 
         let hook = Family::<HookLabels, Gauge>::default();
-        registry.register(
-            "hook",
-            "1 for the hook that is being injected",
-            hook.clone(),
-        );
+        registry.register("hook", "1 for the hook that is being injected", hook.clone());
 
         let reloads = Family::<ResultLabels, Counter>::default();
         let [reloaded, reload_failed] = ["success", "failure"]
@@ -146,6 +140,7 @@ impl Default for Metrics {
         Self {
             registry,
             decided,
+            would_inject,
             refused,
             notices,
             duration,
@@ -158,8 +153,12 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counts a review and its notices.
-    pub fn count_review(&self, plan: &Plan<'_>, took: Duration) {
-        self.decided[plan.decision.reason() as usize].inc();
+    pub fn count_review(&self, plan: &Plan<'_>, outcome: Outcome, took: Duration) {
+        match outcome {
+            Outcome::WouldInject => &self.would_inject,
+            Outcome::Inject | Outcome::Skip => &self.decided[plan.decision.reason() as usize],
+        }
+        .inc();
         for notice in &plan.notices {
             self.notices[notice.index()].inc();
         }
@@ -173,20 +172,13 @@ impl Metrics {
 
     /// Counts a reload of the certificate.
     pub fn count_reload(&self, success: bool) {
-        if success {
-            &self.reloaded
-        } else {
-            &self.reload_failed
-        }
-        .inc();
+        if success { &self.reloaded } else { &self.reload_failed }.inc();
     }
 
     /// Shows which hook is being injected.
     pub fn set_hook(&self, current: Hook) {
         for hook in [Hook::Sleep, Hook::Exec] {
-            let gauge = self.hook.get_or_create_owned(&HookLabels {
-                hook: hook.as_str(),
-            });
+            let gauge = self.hook.get_or_create_owned(&HookLabels { hook: hook.as_str() });
             gauge.set(i64::from(hook == current));
         }
     }
@@ -210,20 +202,14 @@ mod tests {
     fn every_series_is_there_from_the_start() {
         let page = Metrics::default().page().unwrap();
         for reason in Reason::ALL {
-            assert!(
-                page.contains(&format!("reason=\"{reason}\"}} 0")),
-                "{reason} in {page}"
-            );
+            assert!(page.contains(&format!("reason=\"{reason}\"}} 0")), "{reason} in {page}");
         }
         for refusal in Refusal::ALL {
             let line = format!("outcome=\"refuse\",reason=\"{}\"}} 0", refusal.as_str());
             assert!(page.contains(&line), "{line} in {page}");
         }
         for notice in Notice::NAMES {
-            assert!(
-                page.contains(&format!("notice=\"{notice}\"}} 0")),
-                "{notice} in {page}"
-            );
+            assert!(page.contains(&format!("notice=\"{notice}\"}} 0")), "{notice} in {page}");
         }
     }
 

@@ -32,7 +32,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* Only `auto` asks the API server for anything. */}}
-{{- define "apisix-prestop.asksApiServer" -}}
-{{- if eq .Values.injection.hook "auto" }}true{{ end }}
+{{/* Otherwise it never talks to the API server, and needs neither rights nor a token. */}}
+{{- define "apisix-prestop.usesApiServer" -}}
+{{- if or (eq .Values.injection.hook "auto") .Values.events.enabled }}true{{ end }}
 {{- end }}

@@ -37,11 +37,21 @@ pub fn image() -> Result<(String, String)> {
 }
 
 /// Installs the chart, or upgrades it to `values` (`KEY=VALUE`, as in `--set`), and waits until
-/// it is ready and nothing of an earlier version answers any more.
+/// it is ready, nothing of an earlier version answers any more, and the API server reaches it.
 ///
 /// # Errors
 /// With what helm or kubectl wrote.
 pub async fn install(client: &Client, values: &[&str]) -> Result<()> {
+    install_silent(client, values).await?;
+    await_answer().await
+}
+
+/// The same for values with which Pods are not changed, so that it cannot be seen whether the
+/// API server reaches the webhook.
+///
+/// # Errors
+/// As [`install`].
+pub async fn install_silent(client: &Client, values: &[&str]) -> Result<()> {
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAME}}}\n");
     run_with_input("kubectl", &["apply", "-f", "-"], &namespace).await?;
     let ca = certificate(client).await?;
@@ -67,8 +77,7 @@ pub async fn install(client: &Client, values: &[&str]) -> Result<()> {
     ];
     args.extend(sets.iter().map(String::as_str));
     run("helm", &args).await?;
-    await_drained(client).await?;
-    await_answer().await
+    await_drained(client).await
 }
 
 /// Waits until no Pod of the release is terminating: one that drains still answers.
@@ -76,11 +85,7 @@ async fn await_drained(client: &Client) -> Result<()> {
     let pods = Api::<Pod>::namespaced(client.clone(), NAME);
     for _ in 0..60 {
         let list = pods.list(&ListParams::default()).await?;
-        if list
-            .items
-            .iter()
-            .all(|pod| pod.metadata.deletion_timestamp.is_none())
-        {
+        if list.items.iter().all(|pod| pod.metadata.deletion_timestamp.is_none()) {
             return Ok(());
         }
         sleep(Duration::from_secs(1)).await;
@@ -101,22 +106,9 @@ pub async fn await_answer() -> Result<()> {
     await_default_account(PROBE).await?;
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: probe}\n\
                spec: {containers: [{name: probe, image: none}]}\n";
-    let create = [
-        "-n",
-        PROBE,
-        "create",
-        "--dry-run=server",
-        "-o",
-        "yaml",
-        "-f",
-        "-",
-    ];
+    let create = ["-n", PROBE, "create", "--dry-run=server", "-o", "yaml", "-f", "-"];
     for _ in 0..100 {
-        if run_with_input("kubectl", &create, pod)
-            .await?
-            .stdout
-            .contains("preStop:")
-        {
+        if run_with_input("kubectl", &create, pod).await?.stdout.contains("preStop:") {
             return Ok(());
         }
         sleep(Duration::from_millis(200)).await;
@@ -129,23 +121,8 @@ pub async fn await_answer() -> Result<()> {
 /// # Errors
 /// With what helm or kubectl wrote.
 pub async fn uninstall() -> Result<()> {
-    run(
-        "helm",
-        &[
-            "uninstall",
-            NAME,
-            "--namespace",
-            NAME,
-            "--ignore-not-found",
-            "--wait",
-        ],
-    )
-    .await?;
-    run(
-        "kubectl",
-        &["delete", "namespace", NAME, "--ignore-not-found", "--wait"],
-    )
-    .await?;
+    run("helm", &["uninstall", NAME, "--namespace", NAME, "--ignore-not-found", "--wait"]).await?;
+    run("kubectl", &["delete", "namespace", NAME, "--ignore-not-found", "--wait"]).await?;
     Ok(())
 }
 
@@ -163,20 +140,14 @@ async fn certificate(client: &Client) -> Result<Vec<u8>> {
     let key = KeyPair::generate()?;
     let params = CertificateParams::new([format!("{NAME}.{NAME}.svc")])?;
     let certificate = params.signed_by(&key, &ca)?;
-    let data = [
-        ("tls.crt", certificate.pem()),
-        ("tls.key", key.serialize_pem()),
-        ("ca.crt", ca.pem()),
-    ];
+    let data =
+        [("tls.crt", certificate.pem()), ("tls.key", key.serialize_pem()), ("ca.crt", ca.pem())];
     let data: BTreeMap<_, _> = data
         .into_iter()
         .map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes())))
         .collect();
     let secret = Secret {
-        metadata: ObjectMeta {
-            name: Some(SECRET.to_owned()),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some(SECRET.to_owned()), ..ObjectMeta::default() },
         type_: Some("kubernetes.io/tls".to_owned()),
         data: Some(data),
         ..Secret::default()

@@ -19,11 +19,7 @@ pub const OPTED_IN: &str = "apisix-prestop/inject: enabled";
 /// # Errors
 /// With what kubectl wrote.
 pub async fn create(name: &str, labels: &str) -> Result<()> {
-    run(
-        "kubectl",
-        &["delete", "namespace", name, "--ignore-not-found", "--wait"],
-    )
-    .await?;
+    run("kubectl", &["delete", "namespace", name, "--ignore-not-found", "--wait"]).await?;
     let manifest = format!(
         "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{{labels}}}}}\n"
     );
@@ -33,14 +29,7 @@ pub async fn create(name: &str, labels: &str) -> Result<()> {
 
 /// A Pod is refused until its namespace has a default ServiceAccount.
 pub(crate) async fn await_default_account(name: &str) -> Result<()> {
-    let account = [
-        "-n",
-        name,
-        "wait",
-        "--for=create",
-        "serviceaccount/default",
-        "--timeout=30s",
-    ];
+    let account = ["-n", name, "wait", "--for=create", "serviceaccount/default", "--timeout=30s"];
     run("kubectl", &account).await?;
     Ok(())
 }
@@ -57,10 +46,7 @@ pub async fn with_namespace(
 ) -> Result<()> {
     let client = Client::try_default().await?;
     installation::install(&client, &[]).await?;
-    let unique = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)?
-        .as_millis()
-        % 1_000_000;
+    let unique = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis() % 1_000_000;
     let name = format!("{purpose}-{unique}");
     create(&name, labels).await?;
     let result = AssertUnwindSafe(test(client, &name)).catch_unwind().await;
@@ -77,22 +63,8 @@ async fn dump(namespace: &str) {
     let selector = "app.kubernetes.io/name=apisix-prestop";
     for args in [
         ["-n", namespace, "get", "pods", "-o", "wide"],
-        [
-            "-n",
-            namespace,
-            "get",
-            "events",
-            "--sort-by=.lastTimestamp",
-            "-owide",
-        ],
-        [
-            "-n",
-            namespace,
-            "describe",
-            "pods",
-            "--show-events=false",
-            "--chunk-size=0",
-        ],
+        ["-n", namespace, "get", "events", "--sort-by=.lastTimestamp", "-owide"],
+        ["-n", namespace, "describe", "pods", "--show-events=false", "--chunk-size=0"],
         ["-n", webhook, "get", "pods", "-o", "wide"],
         ["-n", webhook, "logs", "--tail=50", "-l", selector],
     ] {

@@ -73,21 +73,8 @@ pub async fn measure(client: &Client, namespace: &str, retry: bool) -> Result<Ro
         .replace("$IMAGE", &image)
         .replace("$RETRY", if retry { "on" } else { "off" });
     apply(namespace, &manifest).await?;
-    kubectl(
-        namespace,
-        &["rollout", "status", "deployment/web", "--timeout=90s"],
-    )
-    .await?;
-    kubectl(
-        namespace,
-        &[
-            "wait",
-            "--for=condition=Ready",
-            "pod/gateway",
-            "--timeout=60s",
-        ],
-    )
-    .await?;
+    kubectl(namespace, &["rollout", "status", "deployment/web", "--timeout=90s"]).await?;
+    kubectl(namespace, &["wait", "--for=condition=Ready", "pod/gateway", "--timeout=60s"]).await?;
 
     let pods = Api::<Pod>::namespaced(client.clone(), namespace);
     let before = pods.list(&ListParams::default().labels("app=web")).await?;
@@ -101,11 +88,7 @@ pub async fn measure(client: &Client, namespace: &str, retry: bool) -> Result<Ro
         .replace("$RATE", &RATE.to_string())
         .replace("$DURATION", &format!("{}s", LOAD_DURATION.as_secs()));
     apply(namespace, &load).await?;
-    kubectl(
-        namespace,
-        &["wait", "--for=jsonpath={.status.phase}=Running", "pod/load"],
-    )
-    .await?;
+    kubectl(namespace, &["wait", "--for=jsonpath={.status.phase}=Running", "pod/load"]).await?;
     let load = tokio::spawn(first_line::<LoadSummary>(pods.clone(), "load".to_owned()));
     sleep(HEAD_START).await;
 
@@ -113,18 +96,12 @@ pub async fn measure(client: &Client, namespace: &str, retry: bool) -> Result<Ro
     // What the gateway still has to hear of is still under load.
     sleep(PROPAGATION_DELAY).await;
     let over = epoch_millis()?;
-    let load = timeout(LIMIT, load)
-        .await
-        .context("the load did not end")???;
+    let load = timeout(LIMIT, load).await.context("the load did not end")???;
     ensure!(
         load.ended_epoch_millis > over,
         "the load ended before the rollout was over: {load:?}, {took:?}"
     );
-    Ok(Rollout {
-        load,
-        took,
-        stopped,
-    })
+    Ok(Rollout { load, took, stopped })
 }
 
 /// Restarts the Deployment, and waits until the last of the old Pods is gone.
@@ -134,10 +111,7 @@ async fn restart(
     old: Vec<Pod>,
 ) -> Result<(Duration, Vec<StoppedPod>)> {
     // The logs end with the Pods: they are followed from before.
-    let sigterms: Vec<_> = old
-        .iter()
-        .map(|pod| sigterm(pods.clone(), pod.name_any()))
-        .collect();
+    let sigterms: Vec<_> = old.iter().map(|pod| sigterm(pods.clone(), pod.name_any())).collect();
     let sigterms = tokio::spawn(futures::future::try_join_all(sigterms));
     let watch = WatchParams::default().labels("app=web");
     let mut events = pods.watch(&watch, "0").await?.boxed();
@@ -148,11 +122,7 @@ async fn restart(
     let mut remaining: BTreeSet<_> = old.iter().map(ResourceExt::name_any).collect();
     let until_gone = async {
         while !remaining.is_empty() {
-            match events
-                .try_next()
-                .await?
-                .context("the watch on the Pods ended")?
-            {
+            match events.try_next().await?.context("the watch on the Pods ended")? {
                 WatchEvent::Modified(pod) if pod.metadata.deletion_timestamp.is_some() => {
                     deleted.entry(pod.name_any()).or_insert(epoch_millis()?);
                 }
@@ -165,29 +135,17 @@ async fn restart(
         }
         Ok(())
     };
-    timeout(LIMIT, until_gone)
-        .await
-        .context("the old Pods are not gone")??;
+    timeout(LIMIT, until_gone).await.context("the old Pods are not gone")??;
     let took = began.elapsed();
-    kubectl(
-        namespace,
-        &["rollout", "status", "deployment/web", "--timeout=60s"],
-    )
-    .await?;
+    kubectl(namespace, &["rollout", "status", "deployment/web", "--timeout=60s"]).await?;
 
-    let sigterms = timeout(LIMIT, sigterms)
-        .await
-        .context("the old Pods' logs did not end")???;
+    let sigterms =
+        timeout(LIMIT, sigterms).await.context("the old Pods' logs did not end")???;
     let stopped = old.into_iter().zip(sigterms).map(|(pod, sigterm)| {
         let name = pod.name_any();
-        let deleted = deleted
-            .get(&name)
-            .with_context(|| format!("{name} was never deleted"))?;
+        let deleted = deleted.get(&name).with_context(|| format!("{name} was never deleted"))?;
         let time_to_sigterm = Duration::from_millis(sigterm.saturating_sub(*deleted));
-        Ok(StoppedPod {
-            pod,
-            time_to_sigterm,
-        })
+        Ok(StoppedPod { pod, time_to_sigterm })
     });
     Ok((took, stopped.collect::<Result<_>>()?))
 }
@@ -219,10 +177,7 @@ async fn lines<T: DeserializeOwned>(
     pods: &Api<Pod>,
     name: &str,
 ) -> Result<impl futures::Stream<Item = Result<T>> + use<T>> {
-    let follow = LogParams {
-        follow: true,
-        ..LogParams::default()
-    };
+    let follow = LogParams { follow: true, ..LogParams::default() };
     let lines = pods.log_stream(name, &follow).await?.lines();
     Ok(lines
         .map_err(anyhow::Error::from)
@@ -254,13 +209,8 @@ fn pod_address(pod: &Pod) -> Option<SocketAddr> {
 }
 
 async fn gateway_address(client: &Client, namespace: &str) -> Result<SocketAddr> {
-    let gateway = Api::<Service>::namespaced(client.clone(), namespace)
-        .get("gateway")
-        .await?;
-    let address = gateway
-        .spec
-        .and_then(|spec| spec.cluster_ip)
-        .context("no cluster IP")?;
+    let gateway = Api::<Service>::namespaced(client.clone(), namespace).get("gateway").await?;
+    let address = gateway.spec.and_then(|spec| spec.cluster_ip).context("no cluster IP")?;
     Ok(SocketAddr::new(address.parse()?, 9080))
 }
 

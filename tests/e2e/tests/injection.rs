@@ -6,7 +6,7 @@
 
 use anyhow::{Context, Result};
 use apisix_prestop_e2e::{
-    command::{Output, run, run_with_input},
+    command::{Output, repository, run, run_with_input},
     installation::{self, NAME},
     namespace::{OPTED_IN, with_namespace},
 };
@@ -35,40 +35,21 @@ fn sleep(seconds: u32) -> Value {
 }
 
 async fn dry_run(namespace: &str, pod: &Value) -> Result<Output> {
-    let args = [
-        "-n",
-        namespace,
-        "create",
-        "--dry-run=server",
-        "-o",
-        "json",
-        "-f",
-        "-",
-    ];
+    let args = ["-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-"];
     run_with_input("kubectl", &args, &pod.to_string()).await
 }
 
 /// The Pod as it would be stored.
 async fn admitted(namespace: &str, pod: &Value) -> Result<Value> {
-    let output = dry_run(namespace, pod)
-        .await
-        .with_context(|| format!("rejected: {pod:#}"))?;
+    let output = dry_run(namespace, pod).await.with_context(|| format!("rejected: {pod:#}"))?;
     Ok(serde_json::from_str(&output.stdout)?)
 }
 
 /// Its containers' preStop hooks and its grace period.
 fn hooks(pod: &Value) -> (Vec<Value>, i64) {
     let containers = pod["spec"]["containers"].as_array().unwrap();
-    let hooks = containers
-        .iter()
-        .map(|c| c["lifecycle"]["preStop"].clone())
-        .collect();
-    (
-        hooks,
-        pod["spec"]["terminationGracePeriodSeconds"]
-            .as_i64()
-            .unwrap(),
-    )
+    let hooks = containers.iter().map(|c| c["lifecycle"]["preStop"].clone()).collect();
+    (hooks, pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap())
 }
 
 #[tokio::test]
@@ -81,18 +62,8 @@ async fn an_opted_in_namespace_gets_what_the_truth_table_says() -> Result<()> {
     ]);
     let cases = [
         ("a plain Pod", pod(json!({}), json!({})), vec![sleep(5)], 30),
-        (
-            "a delay of its own",
-            pod(annotated("20s"), json!({})),
-            vec![sleep(20)],
-            30,
-        ),
-        (
-            "a delay that needs more grace",
-            pod(annotated("1m30s"), json!({})),
-            vec![sleep(90)],
-            100,
-        ),
+        ("a delay of its own", pod(annotated("20s"), json!({})), vec![sleep(20)], 30),
+        ("a delay that needs more grace", pod(annotated("1m30s"), json!({})), vec![sleep(90)], 100),
         (
             "a short grace period",
             pod(json!({}), json!({"terminationGracePeriodSeconds": 3})),
@@ -105,39 +76,18 @@ async fn an_opted_in_namespace_gets_what_the_truth_table_says() -> Result<()> {
             vec![sleep(5)],
             15,
         ),
-        (
-            "a typo",
-            pod(annotated("soon"), json!({})),
-            vec![sleep(5)],
-            30,
-        ),
-        (
-            "more than the maximum",
-            pod(annotated("1000000"), json!({})),
-            vec![sleep(300)],
-            310,
-        ),
-        (
-            "no delay",
-            pod(annotated("0"), json!({})),
-            vec![Value::Null],
-            30,
-        ),
+        ("a typo", pod(annotated("soon"), json!({})), vec![sleep(5)], 30),
+        ("more than the maximum", pod(annotated("1000000"), json!({})), vec![sleep(300)], 310),
+        ("no delay", pod(annotated("0"), json!({})), vec![Value::Null], 30),
         (
             "opted out",
-            pod(
-                json!({"labels": {"apisix-prestop/inject": "disabled"}}),
-                json!({}),
-            ),
+            pod(json!({"labels": {"apisix-prestop/inject": "disabled"}}), json!({})),
             vec![Value::Null],
             30,
         ),
         (
             "opted out with false",
-            pod(
-                json!({"labels": {"apisix-prestop/inject": "false"}}),
-                json!({}),
-            ),
+            pod(json!({"labels": {"apisix-prestop/inject": "false"}}), json!({})),
             vec![Value::Null],
             30,
         ),
@@ -177,11 +127,7 @@ async fn a_typo_in_an_annotation_shows_as_a_warning() -> Result<()> {
         let output = dry_run(namespace, &pod(annotated("5 min"), json!({}))).await?;
         let warning = "Warning: apisix-prestop/delay: \"5 min\" is not 0-300 whole seconds such \
                        as 15s; using 5s";
-        assert!(
-            output.stderr.contains(warning),
-            "expected {warning:?} in {:?}",
-            output.stderr
-        );
+        assert!(output.stderr.contains(warning), "expected {warning:?} in {:?}", output.stderr);
         Ok(())
     })
     .await
@@ -193,11 +139,7 @@ async fn a_namespace_that_has_not_opted_in_is_left_alone() -> Result<()> {
     for labels in ["", "apisix-prestop/inject: disabled"] {
         with_namespace("left-alone", labels, async |_, namespace| {
             let admitted = admitted(namespace, &pod(annotated("20s"), json!({}))).await?;
-            assert_eq!(
-                hooks(&admitted),
-                (vec![Value::Null], 30),
-                "labels {labels:?}"
-            );
+            assert_eq!(hooks(&admitted), (vec![Value::Null], 30), "labels {labels:?}");
             Ok(())
         })
         .await?;
@@ -209,17 +151,9 @@ async fn a_namespace_that_has_not_opted_in_is_left_alone() -> Result<()> {
 #[ignore = "needs a cluster: make e2e"]
 async fn its_own_namespace_is_left_alone_even_when_it_carries_the_label() -> Result<()> {
     with_namespace("own", "", async |_, _| {
-        run(
-            "kubectl",
-            &["label", "namespace", NAME, "apisix-prestop/inject=enabled"],
-        )
-        .await?;
+        run("kubectl", &["label", "namespace", NAME, "apisix-prestop/inject=enabled"]).await?;
         let admitted = admitted(NAME, &pod(json!({}), json!({}))).await;
-        run(
-            "kubectl",
-            &["label", "namespace", NAME, "apisix-prestop/inject-"],
-        )
-        .await?;
+        run("kubectl", &["label", "namespace", NAME, "apisix-prestop/inject-"]).await?;
         assert_eq!(hooks(&admitted?), (vec![Value::Null], 30));
         Ok(())
     })
@@ -236,15 +170,7 @@ async fn other_objects_can_be_created_and_pods_deleted() -> Result<()> {
         let apply = ["-n", namespace, "apply", "-f", "-"];
         run_with_input("kubectl", &apply, &never.to_string()).await?;
         run("kubectl", &["-n", namespace, "label", "pod", "web", "a=b"]).await?;
-        let delete = [
-            "-n",
-            namespace,
-            "delete",
-            "pod",
-            "web",
-            "--grace-period=0",
-            "--force",
-        ];
+        let delete = ["-n", namespace, "delete", "pod", "web", "--grace-period=0", "--force"];
         run("kubectl", &delete).await?;
         Ok(())
     })
@@ -261,33 +187,14 @@ async fn with_no_webhook_pod_left_pods_are_still_created() -> Result<()> {
             run("kubectl", &deployment).await
         };
         scale("0").await?;
-        let gone = [
-            "-n",
-            NAME,
-            "wait",
-            "--for=delete",
-            "pod",
-            "--all",
-            "--timeout=60s",
-        ];
+        let gone = ["-n", NAME, "wait", "--for=delete", "pod", "--all", "--timeout=60s"];
         run("kubectl", &gone).await?;
         let without = admitted(namespace, &pod(json!({}), json!({}))).await;
         scale("2").await?;
-        let ready = [
-            "-n",
-            NAME,
-            "rollout",
-            "status",
-            "deployment",
-            NAME,
-            "--timeout=60s",
-        ];
+        let ready = ["-n", NAME, "rollout", "status", "deployment", NAME, "--timeout=60s"];
         run("kubectl", &ready).await?;
-        assert_eq!(
-            hooks(&without?),
-            (vec![Value::Null], 30),
-            "failurePolicy is Ignore"
-        );
+        installation::await_answer().await?;
+        assert_eq!(hooks(&without?), (vec![Value::Null], 30), "failurePolicy is Ignore");
         let with = admitted(namespace, &pod(json!({}), json!({}))).await?;
         assert_eq!(hooks(&with), (vec![sleep(5)], 30), "it works again");
         Ok(())
@@ -299,11 +206,7 @@ async fn with_no_webhook_pod_left_pods_are_still_created() -> Result<()> {
 #[ignore = "needs a cluster: make e2e"]
 async fn the_values_of_the_chart_reach_the_pods() -> Result<()> {
     with_namespace("values", OPTED_IN, async |client, namespace| {
-        let values = [
-            "injection.delay=7s",
-            "injection.shutdownReserve=40",
-            "injection.hook=exec",
-        ];
+        let values = ["injection.delay=7s", "injection.shutdownReserve=40", "injection.hook=exec"];
         installation::install(&client, &values).await?;
         let admitted = admitted(namespace, &pod(json!({}), json!({}))).await;
         installation::install(&client, &[]).await?;
@@ -326,6 +229,9 @@ async fn it_has_no_right_that_it_does_not_use() -> Result<()> {
             ("get", "secrets", "no"),
             ("patch", "mutatingwebhookconfigurations", "no"),
             ("get", "nodes", "no"),
+            ("create", "events.events.k8s.io", "yes"),
+            ("patch", "events.events.k8s.io", "yes"),
+            ("list", "events.events.k8s.io", "no"),
         ] {
             // `can-i` exits with 1 for a no.
             let question =
@@ -343,34 +249,103 @@ async fn it_has_no_right_that_it_does_not_use() -> Result<()> {
 async fn metrics_tell_what_was_done() -> Result<()> {
     with_namespace("metrics", OPTED_IN, async |client, namespace| {
         admitted(namespace, &pod(json!({}), json!({}))).await?;
-        let pods = [
-            "-n",
-            NAME,
-            "get",
-            "pods",
-            "-o",
-            "jsonpath={.items[*].metadata.name}",
-        ];
+        let pods = ["-n", NAME, "get", "pods", "-o", "jsonpath={.items[*].metadata.name}"];
         let mut injected = 0;
         for name in run("kubectl", &pods).await?.stdout.split_whitespace() {
             let path = format!("/api/v1/namespaces/{NAME}/pods/{name}:8080/proxy/metrics");
             let request = axum::http::Request::get(path).body(Vec::new())?;
             let page = client.request_text(request).await?;
-            assert!(
-                page.contains("apisix_prestop_hook{hook=\"sleep\"} 1"),
-                "{page}"
-            );
+            assert!(page.contains("apisix_prestop_hook{hook=\"sleep\"} 1"), "{page}");
             let series =
                 "apisix_prestop_reviews_total{outcome=\"inject\",reason=\"hook_missing\"} ";
             let count = page.lines().find_map(|line| line.strip_prefix(series));
-            injected += count
-                .with_context(|| format!("no {series} in {page}"))?
-                .parse::<u64>()?;
+            injected += count.with_context(|| format!("no {series} in {page}"))?.parse::<u64>()?;
         }
-        assert!(
-            injected >= 1,
-            "the review of this test has to be counted somewhere"
-        );
+        assert!(injected >= 1, "the review of this test has to be counted somewhere");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: make e2e"]
+async fn a_warning_about_a_controllers_pod_is_an_event_on_the_controller() -> Result<()> {
+    with_namespace("events", OPTED_IN, async |_, namespace| {
+        let template = pod(annotated("soon"), json!({"nodeName": "nowhere"}));
+        let (mut metadata, spec) = (template["metadata"].clone(), template["spec"].clone());
+        metadata["labels"] = json!({"app": "web"});
+        let set = json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web"},
+            "spec": {
+                "replicas": 3,
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": {"metadata": metadata, "spec": spec},
+            },
+        });
+        let apply = ["-n", namespace, "apply", "-f", "-"];
+        run_with_input("kubectl", &apply, &set.to_string()).await?;
+        let of_set = "involvedObject.kind=ReplicaSet,reason=AnnotationMalformed";
+        let events = ["-n", namespace, "get", "events", "-o", "json", "--field-selector", of_set];
+        let mut seen = Value::Null;
+        for _ in 0..50 {
+            seen = serde_json::from_str(&run("kubectl", &events).await?.stdout)?;
+            if !seen["items"].as_array().unwrap().is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        let event = &seen["items"][0];
+        assert_eq!(event["type"], "Warning", "{seen:#}");
+        assert_eq!(event["involvedObject"]["name"], "web", "{seen:#}");
+        let message =
+            "apisix-prestop/delay: \"soon\" is not 0-300 whole seconds such as 15s; using 5s";
+        assert_eq!(event["message"], message, "{seen:#}");
+        // Two replicas of the webhook, and three Pods: one Event of each replica at the most.
+        assert!(seen["items"].as_array().unwrap().len() <= 2, "deduplicated: {seen:#}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: make e2e"]
+async fn in_audit_mode_no_pod_is_changed() -> Result<()> {
+    with_namespace("audit", OPTED_IN, async |client, namespace| {
+        let audit = installation::install_silent(&client, &["mode=audit"]).await;
+        let selector = "app.kubernetes.io/name=apisix-prestop";
+        let log = ["-n", NAME, "logs", "--tail=20", "-l", selector];
+        let observe = async {
+            let mut admissions = Vec::new();
+            // The API server may take a moment to reach the new replicas.
+            for _ in 0..50 {
+                admissions.push(admitted(namespace, &pod(json!({}), json!({}))).await?);
+                if run("kubectl", &log).await?.stdout.contains("\"decision\":\"would_inject\"") {
+                    return Ok(admissions);
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+            anyhow::bail!("the log never said would_inject")
+        };
+        let admissions = observe.await;
+        installation::install(&client, &[]).await?;
+        audit?;
+        for admitted in admissions? {
+            assert_eq!(hooks(&admitted), (vec![Value::Null], 30), "{admitted:#}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: make e2e"]
+async fn none_of_the_pods_of_popular_charts_is_rejected() -> Result<()> {
+    with_namespace("charts", OPTED_IN, async |_, namespace| {
+        let pods = repository().join("tests/pods");
+        let pods = pods.to_str().context("the path is not UTF-8")?;
+        let create = ["-n", namespace, "create", "--dry-run=server", "-o", "name", "-f", pods];
+        let created = run("kubectl", &create).await?.stdout.lines().count();
+        assert!(created >= 30, "only {created} Pods were created");
         Ok(())
     })
     .await

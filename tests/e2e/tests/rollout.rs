@@ -17,13 +17,8 @@ const WATCH_LAG: Duration = Duration::from_millis(250);
 /// The seconds of the native sleep, and the grace period.
 fn hook(pod: &Pod) -> (Option<i64>, Option<i64>) {
     let spec = pod.spec.as_ref().unwrap();
-    let pre_stop = spec.containers[0]
-        .lifecycle
-        .as_ref()
-        .and_then(|l| l.pre_stop.as_ref());
-    let sleep = pre_stop
-        .and_then(|handler| handler.sleep.as_ref())
-        .map(|sleep| sleep.seconds);
+    let pre_stop = spec.containers[0].lifecycle.as_ref().and_then(|l| l.pre_stop.as_ref());
+    let sleep = pre_stop.and_then(|handler| handler.sleep.as_ref()).map(|sleep| sleep.seconds);
     (sleep, spec.termination_grace_period_seconds)
 }
 

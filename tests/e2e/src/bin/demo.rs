@@ -46,22 +46,13 @@ fn table(rollouts: &[(&str, Rollout)]) -> String {
         let [title, requests, failed, slow, p99, sigterm, took] = cells;
         format!("{title:<26}{requests:>9}{failed:>8}{slow:>14}{p99:>10}{sigterm:>16}{took:>10}\n")
     };
-    let mut table = row([
-        "",
-        "requests",
-        "failed",
-        "slow (> 1 s)",
-        "p99",
-        "SIGTERM after",
-        "rollout",
-    ]);
+    let mut table =
+        row(["", "requests", "failed", "slow (> 1 s)", "p99", "SIGTERM after", "rollout"]);
     for (title, rollout) in rollouts {
         let load = &rollout.load;
         let sigterm = rollout
             .times_to_sigterm()
-            .map_or(String::new(), |(shortest, _)| {
-                format!("{:.1} s", shortest.as_secs_f64())
-            });
+            .map_or(String::new(), |(shortest, _)| format!("{:.1} s", shortest.as_secs_f64()));
         table += &row([
             title,
             &load.sent.to_string(),

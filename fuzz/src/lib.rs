@@ -1,0 +1,128 @@
+//! What has to hold for every Pod, whatever is in it.
+
+use apisix_prestop::{
+    admission::{Outcome, decide, read, write},
+    constants::{INJECTED_ANNOTATION, MAX_WARNING_LENGTH},
+    injection::{Decision, GracePolicy, Hook, InjectionRecord, Plan, Policy},
+    seconds::{Delay, ShutdownReserve},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use json_patch::Patch;
+use k8s_openapi::api::core::v1::Pod;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// One policy for each hook and each policy of the grace period.
+pub fn policies() -> impl Iterator<Item = Policy> {
+    let graces = [GracePolicy::Raise, GracePolicy::Extend, GracePolicy::Never];
+    let pairs =
+        [Hook::Sleep, Hook::Exec].into_iter().flat_map(move |hook| graces.map(|g| (hook, g)));
+    pairs.map(|(hook, grace)| Policy {
+        delay: Delay::clamped(5),
+        max_delay: Delay::clamped(300),
+        shutdown_reserve: ShutdownReserve::clamped(10),
+        hook,
+        grace,
+        jobs: false,
+    })
+}
+
+/// The review of a Pod's creation, as the API server would ask for it.
+pub fn review_of(pod: &Value) -> Value {
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "namespace": "shop", "operation": "CREATE", "object": pod,
+        },
+    })
+}
+
+/// A Pod with these annotations. Its containers have no hook, a lifecycle without a preStop
+/// hook, an exec hook and a native sleep.
+pub fn pod_with(annotations: Value) -> Value {
+    json!({
+        "metadata": {"name": "web-1", "labels": {"app": "web"}, "annotations": annotations},
+        "spec": {"terminationGracePeriodSeconds": 30, "containers": [
+            {"name": "web"},
+            {"name": "api", "lifecycle": {}},
+            {"name": "cache", "lifecycle": {"preStop": {"exec": {"command": ["nginx", "-s", "quit"]}}}},
+            {"name": "logs", "lifecycle": {"preStop": {"sleep": {"seconds": 7}}}},
+        ]},
+    })
+}
+
+/// Checks the Pod under every policy, and that taking out what was put in gives it back.
+pub fn check_pod(pod: &Value) {
+    for policy in policies() {
+        let Some(patched) = check_review(&review_of(pod), &policy) else { continue };
+        let record = &patched["metadata"]["annotations"][INJECTED_ANNOTATION];
+        let record: InjectionRecord = record.as_str().unwrap().parse().unwrap();
+        let restored = applied(&record.removal(&patched), &patched);
+        assert_eq!(&restored, pod, "inject and uninject, under {policy:?}");
+    }
+}
+
+/// Checks what has to hold for a review. Returns its Pod as it is after the patch, if there is
+/// one.
+pub fn check_review(review: &Value, policy: &Policy) -> Option<Value> {
+    let body = review.to_string();
+    let request = read(body.as_bytes()).ok()?;
+    let plan = decide(&request, policy);
+    check_notices(&plan);
+    let answer = write(&request, &plan, Outcome::of(&plan.decision, false)).unwrap();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    let answer = &answer["response"];
+    assert_eq!(answer["uid"], review["request"]["uid"]);
+    assert_eq!(answer["allowed"], true);
+    let injects = matches!(plan.decision, Decision::Inject(_));
+    assert_eq!(answer["patch"].is_string(), injects, "a patch, and only where it injects");
+    let patch = BASE64_STANDARD.decode(answer["patch"].as_str()?).unwrap();
+    let patch: Patch = serde_json::from_slice(&patch).unwrap();
+
+    let pod = &review["request"]["object"];
+    // The API server sends what is a Pod to it.
+    Pod::deserialize(pod).ok()?;
+    let patched = applied(&patch, pod);
+    Pod::deserialize(&patched).expect("a patched Pod is a Pod");
+    check_grace(&patched);
+
+    let mut second = review.clone();
+    second["request"]["object"] = patched.clone();
+    let body = second.to_string();
+    let second = decide(&read(body.as_bytes()).unwrap(), policy).decision;
+    assert!(matches!(second, Decision::Skip(_)), "a second look changes nothing: {second:?}");
+    Some(patched)
+}
+
+/// A native sleep that is longer than the grace period makes the Pod invalid: its creation
+/// would fail. Only those that are ours count: in this program they are 5 s and what the
+/// annotations say, which the record tells.
+fn check_grace(pod: &Value) {
+    let grace = pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
+    let record = pod["metadata"]["annotations"][INJECTED_ANNOTATION].as_str().unwrap();
+    let Ok(record) = record.parse::<InjectionRecord>() else { return };
+    for container in pod["spec"]["containers"].as_array().unwrap() {
+        let sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_i64();
+        let ours = container["name"].as_str().and_then(|name| record.of(name));
+        if let (Some(sleep), Some(ours)) = (sleep, ours)
+            && sleep == i64::from(ours.delay.get())
+        {
+            assert!(sleep <= grace, "a sleep of {sleep} s in a grace period of {grace} s");
+        }
+    }
+}
+
+fn check_notices(plan: &Plan<'_>) {
+    for notice in &plan.notices {
+        let text = notice.to_string();
+        assert!(text.len() <= MAX_WARNING_LENGTH, "{} bytes: {text}", text.len());
+        assert!(text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{text:?}");
+    }
+}
+
+fn applied(patch: &Patch, to: &Value) -> Value {
+    let mut patched = to.clone();
+    json_patch::patch(&mut patched, patch).expect("the patch applies");
+    patched
+}

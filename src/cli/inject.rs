@@ -1,0 +1,84 @@
+//! `apisix-prestop inject` and `uninject`: what the webhook does, done to files.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use clap::Args;
+
+use super::{
+    Error,
+    args::{HookMode, InjectionArgs},
+};
+use crate::{
+    injection::Hook,
+    manifests::{self, Change, Error as ManifestsError, Format, change, read_sources, render},
+};
+
+/// The flags of `inject`.
+#[derive(Debug, Args)]
+pub struct InjectArgs {
+    /// What to read and what to write.
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+    /// What is injected.
+    #[command(flatten, next_help_heading = "Injection")]
+    pub injection: InjectionArgs,
+}
+
+/// What to read and what to write.
+#[derive(Debug, Args)]
+pub struct ManifestArgs {
+    /// A file, a directory (its *.yaml, *.yml and *.json), or - for stdin. May be repeated
+    #[arg(short, long, value_name = "FILE|DIR|-", required = true)]
+    pub filename: Vec<PathBuf>,
+    /// Whether directories are read with the directories in them
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// What is written; by default the manifests, in the format that they came in
+    #[arg(short, long, value_name = "FORMAT", value_enum)]
+    pub output: Option<Format>,
+    /// Write only the report
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Exit with 1 if there is a notice. What is written is the same
+    #[arg(long)]
+    pub fail_on_notice: bool,
+}
+
+pub(super) fn inject(args: &InjectArgs) -> Result<(), Error> {
+    let policy = args.injection.policy(Hook::Exec)?;
+    if args.injection.hook == HookMode::Auto {
+        say("hook auto: there is no cluster to ask, so it means exec; --hook sleep works in any \
+             image, from Kubernetes 1.30 on");
+    }
+    Ok(run(&args.manifests, &Change::Inject(policy))?)
+}
+
+pub(super) fn uninject(args: &ManifestArgs) -> Result<(), Error> {
+    Ok(run(args, &Change::Uninject)?)
+}
+
+/// Everything is read and decided before anything is written.
+fn run(args: &ManifestArgs, what: &Change) -> Result<(), manifests::Error> {
+    let sources = read_sources(&args.filename, args.recursive)?;
+    let (changed, report) = change(sources, what)?;
+    if !args.dry_run {
+        let mut stdout = io::stdout().lock();
+        stdout
+            .write_all(render(&changed, args.output).as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(ManifestsError::Write)?;
+    }
+    say(&report.to_string());
+    match report.notices() {
+        notices if notices > 0 && args.fail_on_notice => Err(ManifestsError::Notices(notices)),
+        _ => Ok(()),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the report is for people, the manifests are for pipes")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,232 @@
+//! What was done to a Pod, as its `apisix-prestop/injected` annotation tells it.
+//!
+//! `web=5s,api=5s; grace 30s→45s` is for people to read. It is exact, too: a second look at a Pod
+//! knows by it what is ours, and `uninject` what to take away.
+
+use std::{fmt, str::FromStr};
+
+use json_patch::{
+    AddOperation, Patch, PatchOperation, RemoveOperation,
+    jsonptr::{PointerBuf, Token},
+};
+use serde_json::{Value, json};
+
+use super::{
+    grace::GraceRaise,
+    hook::{Hook, behind_prepended},
+};
+use crate::{constants::INJECTED_ANNOTATION, seconds::Delay};
+
+/// What was done to a Pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InjectionRecord {
+    /// The containers that got a sleep, in the order in which they got it.
+    pub containers: Vec<RecordedHook>,
+    /// The raise of the grace period.
+    pub grace: Option<GraceRaise>,
+    /// Whether there was an empty `annotations` before this one.
+    pub annotations_were_empty: bool,
+}
+
+/// What was done to a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedHook {
+    /// Its name.
+    pub container: String,
+    /// How long it sleeps.
+    pub delay: Delay,
+    /// How it got the sleep.
+    pub change: RecordedChange,
+}
+
+/// How a container got its sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordedChange {
+    /// As a hook, where there was none.
+    Added,
+    /// As a hook, in a `lifecycle` that was there and empty: written `web=5s{}`.
+    AddedToEmptyLifecycle,
+    /// In front of its own exec hook: written `web=5s+hook`.
+    Prepended,
+}
+
+impl RecordedChange {
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Added => "",
+            Self::AddedToEmptyLifecycle => "{}",
+            Self::Prepended => "+hook",
+        }
+    }
+}
+
+impl fmt::Display for InjectionRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, hook) in self.containers.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            write!(f, "{comma}{}={}{}", hook.container, hook.delay, hook.change.suffix())?;
+        }
+        match self.grace {
+            Some(GraceRaise { from: Some(from), to }) => write!(f, "; grace {from}s→{to}s")?,
+            Some(GraceRaise { from: None, to }) => write!(f, "; grace unset→{to}s")?,
+            None => {}
+        }
+        f.write_str(if self.annotations_were_empty { "; annotations {}" } else { "" })
+    }
+}
+
+/// The annotation is not one that we wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected what apisix-prestop writes there, such as web=5s,api=5s; grace 30s→45s")]
+pub struct ParseRecordError;
+
+impl FromStr for InjectionRecord {
+    type Err = ParseRecordError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse(text).ok_or(ParseRecordError)
+    }
+}
+
+fn parse(text: &str) -> Option<InjectionRecord> {
+    let mut parts = text.split("; ");
+    let containers = parts.next()?.split(',').map(parse_hook).collect::<Option<_>>()?;
+    let mut record = InjectionRecord { containers, ..InjectionRecord::default() };
+    for part in parts {
+        if let Some(grace) = part.strip_prefix("grace ") {
+            let (from, to) = grace.split_once('→')?;
+            let seconds = |text: &str| text.strip_suffix('s')?.parse::<i64>().ok();
+            let from = if from == "unset" { None } else { Some(seconds(from)?) };
+            record.grace = Some(GraceRaise { from, to: seconds(to)? });
+        } else if part == "annotations {}" {
+            record.annotations_were_empty = true;
+        } else {
+            return None;
+        }
+    }
+    Some(record)
+}
+
+fn parse_hook(text: &str) -> Option<RecordedHook> {
+    use RecordedChange::{Added, AddedToEmptyLifecycle, Prepended};
+    let (container, delay) = text.split_once('=')?;
+    let (delay, change) = [AddedToEmptyLifecycle, Prepended]
+        .into_iter()
+        .find_map(|change| Some((delay.strip_suffix(change.suffix())?, change)))
+        .unwrap_or((delay, Added));
+    let delay = delay.parse().ok()?;
+    (!container.is_empty()).then(|| RecordedHook { container: container.to_owned(), delay, change })
+}
+
+impl InjectionRecord {
+    /// What was done to `container`.
+    pub fn of(&self, container: &str) -> Option<&RecordedHook> {
+        self.containers.iter().find(|hook| hook.container == container)
+    }
+
+    /// The patch, relative to the Pod or its template, that takes away what the record tells and
+    /// the annotation itself. What has been changed since is left as it is.
+    pub fn removal(&self, pod: &Value) -> Patch {
+        let mut operations = Vec::new();
+        let containers = pod["spec"]["containers"].as_array().map_or(&[][..], Vec::as_slice);
+        for (index, container) in containers.iter().enumerate() {
+            let hook = container["name"].as_str().and_then(|name| self.of(name));
+            operations.extend(hook.and_then(|hook| hook.removal(index, &container["lifecycle"])));
+        }
+        let grace = ["spec", "terminationGracePeriodSeconds"];
+        if let Some(raise) = self.grace.filter(|raise| pod["spec"][grace[1]] == json!(raise.to)) {
+            operations.push(match raise.from {
+                Some(from) => add(grace, json!(from)),
+                None => remove(grace),
+            });
+        }
+        operations.extend(self.annotation_removal(&pod["metadata"]));
+        Patch(operations)
+    }
+
+    fn annotation_removal(&self, metadata: &Value) -> Option<PatchOperation> {
+        let annotations = metadata["annotations"].as_object()?;
+        annotations.get(INJECTED_ANNOTATION)?;
+        let alone = annotations.len() == 1 && !self.annotations_were_empty;
+        Some(if alone && metadata.as_object().is_some_and(|metadata| metadata.len() == 1) {
+            remove(["metadata"])
+        } else if alone {
+            remove(["metadata", "annotations"])
+        } else {
+            remove(["metadata", "annotations", INJECTED_ANNOTATION])
+        })
+    }
+}
+
+impl RecordedHook {
+    fn removal(&self, index: usize, lifecycle: &Value) -> Option<PatchOperation> {
+        let index = index.to_string();
+        let path = ["spec", "containers", &index, "lifecycle", "preStop", "exec", "command"];
+        let hook = lifecycle.get("preStop")?;
+        if self.change == RecordedChange::Prepended {
+            let words = hook["exec"]["command"].as_array()?;
+            return Some(add(path, behind_prepended(words)?.into()));
+        }
+        let ours = [Hook::Sleep, Hook::Exec].iter().any(|kind| kind.handler(self.delay) == *hook);
+        let alone = lifecycle.as_object().is_some_and(|lifecycle| lifecycle.len() == 1);
+        let whole = alone && self.change == RecordedChange::Added;
+        ours.then(|| remove(path[..if whole { 4 } else { 5 }].iter().copied()))
+    }
+}
+
+pub(super) fn add<'a>(path: impl IntoIterator<Item = &'a str>, value: Value) -> PatchOperation {
+    PatchOperation::Add(AddOperation { path: pointer(path), value })
+}
+
+fn remove<'a>(path: impl IntoIterator<Item = &'a str>) -> PatchOperation {
+    PatchOperation::Remove(RemoveOperation { path: pointer(path) })
+}
+
+fn pointer<'a>(path: impl IntoIterator<Item = &'a str>) -> PointerBuf {
+    PointerBuf::from_tokens(path.into_iter().map(Token::new))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn hook(container: &str, seconds: u32, change: RecordedChange) -> RecordedHook {
+        RecordedHook { container: container.into(), delay: Delay::clamped(seconds), change }
+    }
+
+    #[rstest]
+    #[case::one("web=5s", InjectionRecord {
+        containers: vec![hook("web", 5, RecordedChange::Added)], ..Default::default() })]
+    #[case::all("web=5s,api=90s{},old=7s+hook; grace 30s→45s; annotations {}", InjectionRecord {
+        containers: vec![
+            hook("web", 5, RecordedChange::Added),
+            hook("api", 90, RecordedChange::AddedToEmptyLifecycle),
+            hook("old", 7, RecordedChange::Prepended),
+        ],
+        grace: Some(GraceRaise { from: Some(30), to: 45 }),
+        annotations_were_empty: true })]
+    #[case::unset("web=5s; grace unset→45s", InjectionRecord {
+        containers: vec![hook("web", 5, RecordedChange::Added)],
+        grace: Some(GraceRaise { from: None, to: 45 }), ..Default::default() })]
+    #[case::negative("web=5s; grace -1s→15s", InjectionRecord {
+        containers: vec![hook("web", 5, RecordedChange::Added)],
+        grace: Some(GraceRaise { from: Some(-1), to: 15 }), ..Default::default() })]
+    fn is_written_and_read(#[case] text: &str, #[case] record: InjectionRecord) {
+        assert_eq!(record.to_string(), text);
+        assert_eq!(text.parse(), Ok(record));
+    }
+
+    #[rstest]
+    #[case::empty("")]
+    #[case::word("true")]
+    #[case::no_name("=5s")]
+    #[case::no_delay("web=")]
+    #[case::other_part("web=5s; colour red")]
+    #[case::half_a_grace("web=5s; grace 30s")]
+    #[case::other_arrow("web=5s; grace 30s->45s")]
+    fn what_somebody_else_wrote_is_not_read(#[case] text: &str) {
+        assert_eq!(text.parse::<InjectionRecord>(), Err(ParseRecordError), "{text:?}");
+    }
+}

@@ -1,0 +1,196 @@
+//! A document as Kubernetes sees it: aliases followed, merge keys merged.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use serde_json::{Map, Value};
+
+use super::{
+    super::{error::Fault, report::printable},
+    scalar::resolve,
+    tree::{Document, Kind, Node},
+};
+
+/// How many values the aliases of a document may stand for. A real file has hundreds.
+const MAX_ALIASED: usize = 1_000_000;
+
+/// The key by which YAML 1.1 merges a mapping into another.
+pub(super) const MERGE: &str = "<<";
+
+/// What each anchor stands for.
+pub(super) type Anchors = HashMap<usize, Value>;
+
+/// A document's data.
+#[derive(Debug)]
+pub(in crate::manifests) struct Data {
+    /// All of it.
+    pub(in crate::manifests) value: Value,
+    /// What each anchor in it stands for.
+    pub(super) anchors: Anchors,
+}
+
+impl Document<'_> {
+    /// The document's data.
+    ///
+    /// # Errors
+    /// Where there is none, with the line: in particular where a key is there twice.
+    pub(in crate::manifests) fn data(&self) -> Result<Data, (usize, Fault)> {
+        let mut reader = Reader { anchors: Anchors::new(), path: String::new(), aliased: 0 };
+        let value = reader.read(&self.root)?;
+        Ok(Data { value, anchors: reader.anchors })
+    }
+}
+
+/// What a node stands for, if the anchors stand for `anchors`.
+pub(super) fn value_of(node: &Node<'_>, anchors: &Anchors) -> Value {
+    if let Kind::Alias(anchor) = &node.kind {
+        return anchors.get(anchor).cloned().unwrap_or_default();
+    }
+    let mut reader = Reader { anchors: anchors.clone(), path: String::new(), aliased: 0 };
+    reader.read(node).unwrap_or_default()
+}
+
+struct Reader {
+    anchors: Anchors,
+    /// Where we are, as a JSON pointer.
+    path: String,
+    aliased: usize,
+}
+
+impl Reader {
+    fn read(&mut self, node: &Node<'_>) -> Result<Value, (usize, Fault)> {
+        let value = match &node.kind {
+            Kind::Scalar { text, plain, tag } => scalar(text, *plain, tag.as_deref()),
+            Kind::Alias(anchor) => self.alias(*anchor, node.line)?,
+            Kind::Sequence { items, .. } => {
+                let items = items.iter().enumerate();
+                Value::Array(
+                    items
+                        .map(|(place, item)| self.below(&place.to_string(), item))
+                        .collect::<Result<_, _>>()?,
+                )
+            }
+            Kind::Mapping { entries, .. } => Value::Object(self.mapping(node.line, entries)?),
+        };
+        if node.anchor != 0 {
+            self.anchors.insert(node.anchor, value.clone());
+        }
+        Ok(value)
+    }
+
+    fn below(&mut self, token: &str, node: &Node<'_>) -> Result<Value, (usize, Fault)> {
+        let length = self.path.len();
+        self.path.push('/');
+        self.path.push_str(&printable(&escaped(token)));
+        let value = self.read(node);
+        if value.is_ok() {
+            self.path.truncate(length);
+        }
+        value
+    }
+
+    fn alias(&mut self, anchor: usize, line: usize) -> Result<Value, (usize, Fault)> {
+        let path = || self.path.clone();
+        let value =
+            self.anchors.get(&anchor).ok_or_else(|| (line, Fault::AliasLoop { path: path() }))?;
+        self.aliased += size(value);
+        if self.aliased > MAX_ALIASED {
+            return Err((line, Fault::TooLarge));
+        }
+        Ok(value.clone())
+    }
+
+    fn mapping(
+        &mut self,
+        line: usize,
+        entries: &[(Node<'_>, Node<'_>)],
+    ) -> Result<Map<String, Value>, (usize, Fault)> {
+        let mut own = Map::new();
+        let mut merged = Map::new();
+        let mut lines = HashMap::new();
+        for (key, node) in entries {
+            let name = key_name(key).ok_or_else(|| {
+                let path = self.path.clone();
+                (key.line, Fault::KeyNotScalar { path })
+            })?;
+            if let Some(first) = lines.insert(name.clone(), key.line) {
+                let path = format!("{}/{}", self.path, printable(&escaped(&name)));
+                return Err((key.line, Fault::DuplicateKey { path, first }));
+            }
+            // An anchor on the key itself, for an alias elsewhere.
+            if key.anchor != 0 {
+                self.read(key)?;
+            }
+            let value = self.below(&name, node)?;
+            if is_merge(key) {
+                merge(&mut merged, value).map_err(|()| {
+                    let path = self.path.clone();
+                    (line, Fault::MergeNotMapping { path })
+                })?;
+            } else {
+                own.insert(name.into_owned(), value);
+            }
+        }
+        for (key, value) in merged {
+            own.entry(key).or_insert(value);
+        }
+        Ok(own)
+    }
+}
+
+/// Whether a key means that its value is merged.
+pub(super) fn is_merge(key: &Node<'_>) -> bool {
+    matches!(&key.kind, Kind::Scalar { text, plain: true, .. } if text == MERGE)
+}
+
+/// Merges a mapping, or a list of which the first wins.
+pub(super) fn merge(into: &mut Map<String, Value>, value: Value) -> Result<(), ()> {
+    let maps = match value {
+        Value::Array(maps) => maps,
+        map => vec![map],
+    };
+    for map in maps {
+        let Value::Object(map) = map else {
+            return Err(());
+        };
+        for (key, value) in map {
+            into.entry(key).or_insert(value);
+        }
+    }
+    Ok(())
+}
+
+/// A key as JSON has it.
+pub(super) fn key_name<'n>(key: &'n Node<'_>) -> Option<Cow<'n, str>> {
+    let Kind::Scalar { text, plain, tag } = &key.kind else {
+        return None;
+    };
+    Some(match scalar(text, *plain, tag.as_deref()) {
+        Value::String(_) | Value::Null => Cow::Borrowed(text),
+        value => Cow::Owned(value.to_string()),
+    })
+}
+
+pub(super) fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Value {
+    match tag {
+        None if plain => resolve(text),
+        Some("bool" | "int" | "float" | "null") => resolve(text),
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+/// A token of a JSON pointer.
+pub(in crate::manifests) fn escaped(token: &str) -> Cow<'_, str> {
+    if token.contains(['~', '/']) {
+        Cow::Owned(token.replace('~', "~0").replace('/', "~1"))
+    } else {
+        Cow::Borrowed(token)
+    }
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Value::Object(map) => 1 + map.values().map(size).sum::<usize>(),
+        _ => 1,
+    }
+}

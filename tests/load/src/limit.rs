@@ -1,0 +1,51 @@
+//! The limit: TLS, HTTP and routing as in apisix-prestop, by the same code, and nothing behind it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use apisix_prestop::{
+    constants::INJECT_PATH,
+    server::{ServedCertificate, accept, bind, certified_key, server_config},
+};
+use axum::{Router, body::Body, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
+use http_body_util::BodyExt as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::Pair;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Where to listen.
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) pair: Pair,
+}
+
+/// As long as the answer to a Pod with one container.
+const ANSWER: [u8; 560] = [b' '; 560];
+
+pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
+    let Pair { tls_cert, tls_key } = &options.pair;
+    let pair = certified_key(&std::fs::read(tls_cert)?, &std::fs::read(tls_key)?)?;
+    let tls = Arc::new(server_config(ServedCertificate::new(pair))?);
+    // As many threads as apisix-prestop has.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.clamp(1, 4))
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = bind("--listen", options.listen)?;
+        let router = Router::new().route(INJECT_PATH, post(answer));
+        // Spawned, as there: what runs in `block_on` itself is no part of the thread pool.
+        let never = CancellationToken::new();
+        let server = accept(listener, Some(tls), router, never, Duration::ZERO);
+        Ok(tokio::spawn(server).await?)
+    })
+}
+
+async fn answer(body: Body) -> impl IntoResponse {
+    // To the end, as the connection could not be kept otherwise.
+    let _ = body.collect().await;
+    ([(CONTENT_TYPE, "application/json")], &ANSWER[..])
+}

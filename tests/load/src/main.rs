@@ -1,0 +1,58 @@
+//! A load run over TLS on loopback: apisix-prestop, and beside it a server of the same stack
+//! that answers without looking at the body. What that one costs is the limit.
+//!
+//! `make bench`. What the tables mean: docs/performance.md.
+
+mod certificate;
+mod client;
+mod limit;
+mod process;
+mod run;
+mod scenario;
+mod table;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Measures apisix-prestop under load.
+#[derive(Debug, Parser)]
+#[command(name = "bench-load")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts both servers, sends the load, prints the tables.
+    Run(run::Options),
+    /// The server that answers fixed bytes. `run` starts it.
+    Limit(limit::Options),
+}
+
+#[expect(clippy::print_stderr, reason = "where a command says why it failed")]
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(options) => run::run(&options),
+        Command::Limit(options) => limit::serve(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The two files of a certificate.
+#[derive(Clone, Debug, clap::Args)]
+struct Pair {
+    /// The certificate, in PEM form.
+    #[arg(long)]
+    tls_cert: PathBuf,
+    /// Its key, in PEM form.
+    #[arg(long)]
+    tls_key: PathBuf,
+}

@@ -1,0 +1,74 @@
+//! The tables.
+#![expect(clippy::print_stdout, reason = "what this program is for")]
+
+use std::time::Duration;
+
+/// What one load did to one server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    per_second: f64,
+    p50: Duration,
+    p99: Duration,
+    p999: Duration,
+    pub(crate) cpu_per_10k: Duration,
+    resident: u64,
+}
+
+impl Measured {
+    /// `took` is sorted and not empty; `resident` is in KiB.
+    pub(crate) fn new(took: &[Duration], elapsed: Duration, cpu: Duration, resident: u64) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
+        let requests = took.len() as f64;
+        let at = |per_mille: usize| took[(took.len() * per_mille / 1000).min(took.len() - 1)];
+        Self {
+            per_second: requests / elapsed.as_secs_f64(),
+            p50: at(500),
+            p99: at(990),
+            p999: at(999),
+            cpu_per_10k: cpu.mul_f64(10_000.0 / requests),
+            resident,
+        }
+    }
+}
+
+pub(crate) fn print_head() {
+    println!(
+        "{:<18} {:<9} {:>9} {:>9} {:>9} {:>9} {:>12} {:>6} {:>10}",
+        "load", "server", "requests", "p50", "p99", "p99.9", "CPU for", "to the", "resident",
+    );
+    println!(
+        "{:<18} {:<9} {:>9} {:>9} {:>9} {:>9} {:>12} {:>6} {:>10}",
+        "", "", "a second", "ms", "ms", "ms", "10,000, ms", "limit", "MiB, peak",
+    );
+}
+
+pub(crate) fn print_row(
+    load: &str,
+    server: &str,
+    measured: Option<Measured>,
+    limit: Option<Measured>,
+) {
+    let (Some(m), Some(limit)) = (measured, limit) else { return };
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+    println!(
+        "{load:<18} {server:<9} {:>9.0} {:>9.3} {:>9.3} {:>9.3} {:>12.0} {:>6.2} {:>10.1}",
+        m.per_second,
+        milliseconds(m.p50),
+        milliseconds(m.p99),
+        milliseconds(m.p999),
+        milliseconds(m.cpu_per_10k),
+        m.cpu_per_10k.as_secs_f64() / limit.cpu_per_10k.as_secs_f64(),
+        mebibytes(m.resident * 1024),
+    );
+}
+
+pub(crate) fn print_foot(first_answer: Duration, size: u64) {
+    println!();
+    println!("exec to first answer, best: {:.1} ms", first_answer.as_secs_f64() * 1000.0);
+    println!("binary: {:.2} MiB", mebibytes(size));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
+}

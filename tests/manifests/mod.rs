@@ -1,0 +1,68 @@
+//! What the tests of `inject` share.
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
+
+pub mod generate;
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use apisix_prestop::{
+    injection::{GracePolicy, Hook, Policy},
+    manifests::{Change, Source, change},
+    seconds::{Delay, ShutdownReserve},
+};
+
+pub fn policy() -> Policy {
+    Policy {
+        delay: Delay::clamped(5),
+        max_delay: Delay::clamped(300),
+        shutdown_reserve: ShutdownReserve::clamped(10),
+        hook: Hook::Sleep,
+        grace: GracePolicy::Raise,
+        jobs: false,
+    }
+}
+
+fn changed(text: &str, what: &Change) -> String {
+    let name = "web.yaml".to_owned();
+    let source = Source { name, text: text.to_owned(), is_json: false };
+    match change(vec![source], what) {
+        Ok((changed, _)) => changed[0].after().to_owned(),
+        Err(error) => panic!("{error}, from:\n{text}"),
+    }
+}
+
+pub fn inject(text: &str) -> String {
+    changed(text, &Change::Inject(policy()))
+}
+
+pub fn uninject(text: &str) -> String {
+    changed(text, &Change::Uninject)
+}
+
+/// What the real program did.
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+pub fn run(args: &[&str], stdin: &str) -> Run {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_apisix-prestop"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that refuses its flags does not read.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
