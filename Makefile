@@ -52,7 +52,7 @@ cluster: ## The test cluster's own tests
 
 .PHONY: e2e
 e2e: ## Tests on a cluster; CLUSTER=existing uses the one of your KUBECONFIG
-	tests/e2e/in-cluster cargo test --locked --package apisix-prestop-e2e -- --ignored --test-threads=1
+	tests/e2e/in-cluster tests/e2e/run
 
 ##@ Speed and fuzzing
 

@@ -13,7 +13,7 @@ use kube::{
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use tokio::time::sleep;
+use tokio::{sync::Mutex, time::sleep};
 
 use crate::{
     command::{repository, run, run_with_input},
@@ -52,6 +52,9 @@ pub async fn install(client: &Client, values: &[&str]) -> Result<()> {
 /// # Errors
 /// As [`install`].
 pub async fn install_silent(client: &Client, values: &[&str]) -> Result<()> {
+    // Tests may run side by side, and helm does one thing at a time.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    let _guard = ONE_AT_A_TIME.lock().await;
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAME}}}\n");
     run_with_input("kubectl", &["apply", "-f", "-"], &namespace).await?;
     let ca = certificate(client).await?;
@@ -63,6 +66,8 @@ pub async fn install_silent(client: &Client, values: &[&str]) -> Result<()> {
         format!("--set=image.repository={repository},image.tag={tag}"),
         format!("--set=tls.existingSecret={SECRET}"),
         format!("--set-file=tls.caBundle={}", ca_file.display()),
+        // Nothing is created while the webhook is rolled: there is nobody to wait for.
+        "--set=shutdown.drainDelay=1s".to_owned(),
     ];
     sets.extend(values.iter().map(|value| format!("--set={value}")));
     let mut args = vec![
