@@ -50,6 +50,9 @@ pub const MAX_DELAY: u32 = 3600;
 pub const DEFAULT_SHUTDOWN_RESERVE: u32 = 10;
 /// Longest shutdown reserve, in seconds.
 pub const MAX_SHUTDOWN_RESERVE: u32 = 3600;
+/// How many notices a Pod gets at the most. The API server cuts warnings at 4096 characters in
+/// total, and a Pod's annotations can hold thousands of faults.
+pub const MAX_NOTICES: usize = 20;
 /// The grace period that the API server gives to a Pod that names none, in seconds.
 pub const KUBERNETES_DEFAULT_GRACE_PERIOD: i64 = 30;
 

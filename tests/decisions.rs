@@ -4,7 +4,6 @@
 use apisix_prestop::{
     admission,
     injection::{Decision, GracePolicy, Hook, Policy, Reason},
-    seconds::{Delay, ShutdownReserve},
 };
 use serde_json::{Value, json};
 
@@ -15,15 +14,6 @@ struct Row {
     request: Value,
     policy: Policy,
 }
-
-const POLICY: Policy = Policy {
-    delay: Delay::clamped(5),
-    max_delay: Delay::clamped(300),
-    shutdown_reserve: ShutdownReserve::clamped(10),
-    hook: Hook::Sleep,
-    grace: GracePolicy::Raise,
-    jobs: false,
-};
 
 /// The creation of a Pod of one container, with `change` merged into the request.
 fn create(change: Value) -> Value {
@@ -37,7 +27,7 @@ fn create(change: Value) -> Value {
 }
 
 fn row(case: &'static str, reason: Reason, change: Value) -> Row {
-    Row { case, reason, request: create(change), policy: POLICY }
+    Row { case, reason, request: create(change), policy: Policy::default() }
 }
 
 fn rows() -> Vec<Row> {
@@ -83,7 +73,7 @@ fn rows() -> Vec<Row> {
             metadata(json!({"annotations": {"apisix-prestop/delay": "0"}})),
         ),
         Row {
-            policy: Policy { hook: Hook::Exec, ..POLICY },
+            policy: Policy { hook: Hook::Exec, ..Policy::default() },
             ..row(
                 "the Pod runs on Windows, and the hook is `exec`",
                 Reason::WindowsExec,
@@ -91,7 +81,7 @@ fn rows() -> Vec<Row> {
             )
         },
         Row {
-            policy: Policy { grace: GracePolicy::Never, ..POLICY },
+            policy: Policy { grace: GracePolicy::Never, ..Policy::default() },
             ..row(
                 "the grace period is 0 or less, and the policy is never to change it",
                 Reason::GraceZero,

@@ -5,20 +5,8 @@
 
 use std::{fmt::Write, fs, path::PathBuf};
 
-use apisix_prestop::{
-    injection::{Decision, GracePolicy, Hook, Pod, Policy, plan},
-    seconds::{Delay, ShutdownReserve},
-};
+use apisix_prestop::injection::{Decision, Pod, Policy, plan};
 use serde_json::Value;
-
-const POLICY: Policy = Policy {
-    delay: Delay::clamped(5),
-    max_delay: Delay::clamped(300),
-    shutdown_reserve: ShutdownReserve::clamped(10),
-    hook: Hook::Sleep,
-    grace: GracePolicy::Raise,
-    jobs: false,
-};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pods")
@@ -44,7 +32,7 @@ fn what_is_decided_for_each_is_as_expected() {
     for (name, pod) in pods() {
         let json = pod.to_string();
         let view: Pod<'_> = serde_json::from_str(&json).unwrap();
-        let plan = plan(&view, &POLICY);
+        let plan = plan(&view, &Policy::default());
         let answer = match &plan.decision {
             Decision::Inject(injection) => injection.record.to_string(),
             Decision::Skip(reason) => format!("skip: {reason}"),
@@ -70,7 +58,7 @@ fn a_second_look_changes_none_of_them() {
         for look in ["first", "second"] {
             let json = pod.to_string();
             let view: Pod<'_> = serde_json::from_str(&json).unwrap();
-            if let Decision::Inject(injection) = plan(&view, &POLICY).decision {
+            if let Decision::Inject(injection) = plan(&view, &Policy::default()).decision {
                 assert_eq!(look, "first", "{name}: {}", injection.patch());
                 json_patch::patch(&mut pod, &injection.patch()).unwrap();
             }

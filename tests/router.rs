@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use apisix_prestop::{
     constants::MAX_BODY_BYTES,
-    injection::{GracePolicy, Hook, Policy},
-    seconds::{Delay, ShutdownReserve},
+    injection::{Hook, Policy},
     server::{Mode, Phase, Webhook, admin_router, webhook_router},
     telemetry::Metrics,
 };
@@ -39,14 +38,7 @@ impl Server {
 
     fn in_mode(mode: Mode) -> Self {
         let (metrics, phase) = (Arc::new(Metrics::default()), Arc::new(Phase::default()));
-        let policy = Policy {
-            delay: Delay::clamped(5),
-            shutdown_reserve: ShutdownReserve::clamped(10),
-            max_delay: Delay::clamped(300),
-            hook: Hook::Sleep,
-            grace: GracePolicy::Raise,
-            jobs: false,
-        };
+        let policy = Policy::default();
         let webhook = Webhook::new(policy, mode, None, metrics.clone(), phase.clone());
         let router = webhook_router(webhook.clone());
         let admin = admin_router(phase.clone(), metrics);

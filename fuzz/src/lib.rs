@@ -52,15 +52,21 @@ pub fn pod_with(annotations: Value) -> Value {
     })
 }
 
-/// Checks the Pod under every policy, and that taking out what was put in gives it back.
-pub fn check_pod(pod: &Value) {
-    for policy in policies() {
-        let Some(patched) = check_review(&review_of(pod), &policy) else { continue };
-        let record = &patched["metadata"]["annotations"][INJECTED_ANNOTATION];
-        let record: InjectionRecord = record.as_str().unwrap().parse().unwrap();
-        let restored = applied(&record.removal(&patched), &patched);
-        assert_eq!(&restored, pod, "inject and uninject, under {policy:?}");
-    }
+/// Checks the Pod under the policy that `text`, which it was made from, picks, and that taking
+/// out what was put in gives it back. All policies every time would be six times slower.
+pub fn check_pod(pod: &Value, text: &str) {
+    let policy = policy_for(text);
+    let Some(patched) = check_review(&review_of(pod), &policy) else { return };
+    let record = &patched["metadata"]["annotations"][INJECTED_ANNOTATION];
+    let record: InjectionRecord = record.as_str().unwrap().parse().unwrap();
+    let restored = applied(&record.removal(&patched), &patched);
+    assert_eq!(&restored, pod, "inject and uninject, under {policy:?}");
+}
+
+/// One of the policies, always the same for the same text.
+pub fn policy_for(text: &str) -> Policy {
+    let sum = text.bytes().map(usize::from).sum::<usize>();
+    policies().nth(sum % 6).unwrap()
 }
 
 /// Checks what has to hold for a review. Returns its Pod as it is after the patch, if there is

@@ -31,5 +31,5 @@ fuzz_target!(|text: &str| {
     if let Some(name) = lines.next().filter(|name| *name != "injected") {
         pod["metadata"]["annotations"][format!("{KEY_PREFIX}{name}")] = Value::from("1");
     }
-    check_pod(&pod);
+    check_pod(&pod, text);
 });

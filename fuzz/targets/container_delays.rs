@@ -7,5 +7,5 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 
 fuzz_target!(|text: &str| {
-    check_pod(&pod_with(json!({CONTAINER_DELAYS_ANNOTATION: text})));
+    check_pod(&pod_with(json!({CONTAINER_DELAYS_ANNOTATION: text})), text);
 });

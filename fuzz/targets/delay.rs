@@ -12,5 +12,5 @@ fuzz_target!(|text: &str| {
         assert_eq!(delay.to_string().parse(), Ok(delay));
         assert_eq!(delay.get().to_string().parse(), Ok(delay));
     }
-    check_pod(&pod_with(json!({DELAY_ANNOTATION: text})));
+    check_pod(&pod_with(json!({DELAY_ANNOTATION: text})), text);
 });

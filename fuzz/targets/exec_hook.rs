@@ -11,6 +11,6 @@ fuzz_target!(|text: &str| {
     for choice in ["keep", "prepend"] {
         let mut pod = pod_with(json!({EXISTING_HOOK_ANNOTATION: choice}));
         pod["spec"]["containers"][2]["lifecycle"]["preStop"]["exec"]["command"] = words.clone();
-        check_pod(&pod);
+        check_pod(&pod, text);
     }
 });

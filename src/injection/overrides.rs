@@ -11,7 +11,7 @@ use super::{
 use crate::{
     constants::{
         ANNOTATIONS, CONTAINER_DELAYS_ANNOTATION, DELAY_ANNOTATION, EXISTING_HOOK_ANNOTATION,
-        INJECT_DISABLED, INJECT_ENABLED, SHUTDOWN_RESERVE_ANNOTATION,
+        INJECT_DISABLED, INJECT_ENABLED, MAX_NOTICES, SHUTDOWN_RESERVE_ANNOTATION,
     },
     seconds::{Delay, ParseSecondsError, ShutdownReserve},
 };
@@ -47,7 +47,8 @@ pub(super) fn settings<'p>(
     {
         notices.push(Notice::LabelUnknown { value: value.to_owned() });
     }
-    for (key, _) in pod.annotations_of_ours().filter(|(key, _)| !ANNOTATIONS.contains(key)) {
+    let unknown = pod.annotations_of_ours().filter(|(key, _)| !ANNOTATIONS.contains(key));
+    for (key, _) in unknown.take(MAX_NOTICES) {
         let distance = |known: &&str| strsim::damerau_levenshtein(known, key);
         if let Some(nearest) = ANNOTATIONS.into_iter().min_by_key(distance) {
             notices.push(Notice::AnnotationUnknown { key: key.to_owned(), nearest });
@@ -98,6 +99,10 @@ fn container_delays<'p>(
     let mut delays: Vec<(&str, Delay)> = Vec::new();
     let entries = pod.annotation(KEY).into_iter().flat_map(|value| value.split(','));
     for entry in entries.map(str::trim) {
+        // Somebody's text, and not a list of containers.
+        if notices.len() >= MAX_NOTICES {
+            break;
+        }
         let (name, text) = entry.split_once('=').map_or((entry, ""), |(n, t)| (n.trim(), t));
         let twice = delays.iter().any(|(given, _)| *given == name);
         let delay = read_delay(KEY, text, entry, policy, notices);

@@ -12,7 +12,10 @@ use super::{
     policy::{GracePolicy, Policy},
     record::{InjectionRecord, RecordedChange, RecordedHook},
 };
-use crate::{constants::INJECT_DISABLED, seconds::Delay};
+use crate::{
+    constants::{INJECT_DISABLED, MAX_NOTICES},
+    seconds::Delay,
+};
 
 /// What is to be done with a Pod that is being created.
 ///
@@ -24,6 +27,7 @@ pub fn plan<'a>(pod: &Pod<'a>, policy: &Policy) -> Plan<'a> {
         Ok(injection) => Decision::Inject(injection),
         Err(reason) => Decision::Skip(reason),
     };
+    notices.truncate(MAX_NOTICES);
     Plan { decision, notices }
 }
 

@@ -1,7 +1,10 @@
 //! What the operator of the webhook has decided for all Pods.
 
 use super::hook::Hook;
-use crate::seconds::{Delay, ShutdownReserve};
+use crate::{
+    constants::{DEFAULT_DELAY, DEFAULT_MAX_DELAY, DEFAULT_SHUTDOWN_RESERVE},
+    seconds::{Delay, ShutdownReserve},
+};
 
 /// What holds for a Pod that says nothing itself, and how far a Pod may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,20 @@ pub struct Policy {
     pub grace: GracePolicy,
     /// Whether the Pods of Jobs get the sleep too.
     pub jobs: bool,
+}
+
+impl Default for Policy {
+    /// What applies where nobody has decided anything, on a cluster that knows the native sleep.
+    fn default() -> Self {
+        Self {
+            delay: Delay::clamped(DEFAULT_DELAY),
+            max_delay: Delay::clamped(DEFAULT_MAX_DELAY),
+            shutdown_reserve: ShutdownReserve::clamped(DEFAULT_SHUTDOWN_RESERVE),
+            hook: Hook::Sleep,
+            grace: GracePolicy::Raise,
+            jobs: false,
+        }
+    }
 }
 
 /// What becomes of `terminationGracePeriodSeconds`.

@@ -5,17 +5,10 @@ use serde_json::{Value, json};
 use super::{
     Accepted, Decision, GracePolicy, Hook, Instead, Notice, Plan, Pod, Policy, Reason, plan,
 };
-use crate::seconds::{Delay, ShutdownReserve};
+use crate::seconds::Delay;
 
 fn policy() -> Policy {
-    Policy {
-        delay: Delay::clamped(5),
-        max_delay: Delay::clamped(300),
-        shutdown_reserve: ShutdownReserve::clamped(10),
-        hook: Hook::Sleep,
-        grace: GracePolicy::Raise,
-        jobs: false,
-    }
+    Policy::default()
 }
 
 /// A Pod of one container, `app`, with `metadata` and whatever `spec` adds to it.
@@ -532,4 +525,14 @@ fn thirty_containers_get_thirty_sleeps() {
     let after = patched(&containers(json!(many)), &policy());
     let hooks = after["spec"]["containers"].as_array().unwrap();
     assert!(hooks.iter().all(|c| c["lifecycle"]["preStop"] == sleep(5)), "{after:#}");
+}
+
+#[test]
+fn thousands_of_faults_make_a_few_notices() {
+    let mut annotations = json!({"apisix-prestop/container-delays": "x,".repeat(50_000)});
+    for i in 0..1000 {
+        annotations[format!("apisix-prestop/unknown-{i}")] = json!("");
+    }
+    let before = pod(json!({"annotations": annotations}), json!({}));
+    assert_eq!(notices(&before, &policy()).len(), crate::constants::MAX_NOTICES);
 }

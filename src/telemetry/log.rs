@@ -3,46 +3,81 @@
 use std::{fmt, io::IsTerminal, str::FromStr};
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// How a line of the log looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// For people
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object a line
     Json,
 }
 
 /// Which lines are logged: a level, or directives such as `info,apisix_prestop=debug`.
 #[derive(Clone, Debug)]
-pub struct LogFilter(String);
+pub struct LogFilter(Targets);
+
+/// A text is not a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a level (off, error, warn, info, debug, trace) or TARGET=LEVEL, separated by commas"
+)]
+pub struct ParseLogFilterError;
 
 impl FromStr for LogFilter {
-    type Err = tracing_subscriber::filter::ParseError;
+    type Err = ParseLogFilterError;
 
     fn from_str(directives: &str) -> Result<Self, Self::Err> {
-        EnvFilter::builder().parse(directives)?;
-        Ok(Self(directives.to_owned()))
+        // A word alone could be a target too: a mistyped level would turn the log off.
+        let words = directives.split(',').filter(|directive| !directive.contains('='));
+        for level in words {
+            // An empty one would be taken for `error`.
+            let level = Some(level).filter(|level| !level.is_empty()).ok_or(ParseLogFilterError)?;
+            level.parse::<LevelFilter>().map_err(|_| ParseLogFilterError)?;
+        }
+        directives.parse().map(Self).map_err(|_| ParseLogFilterError)
     }
 }
 
 impl fmt::Display for LogFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.fmt(f)
     }
 }
 
 /// Starts the log of the process. A second call has no effect.
 pub fn start_log(format: LogFormat, filter: &LogFilter) {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&filter.0))
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    // It fails only where a log was started before.
-    let _ = match format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
+    // It fails only where a log was started before.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter.0.clone())).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::level("debug", true)]
+    #[case::off("off", true)]
+    #[case::target("info,apisix_prestop=debug", true)]
+    #[case::typo("inof", false)]
+    #[case::empty("", false)]
+    #[case::typo_of_a_target_level("apisix_prestop=debgu", false)]
+    #[case::two_equals("a=b=c", false)]
+    fn a_mistyped_level_is_refused(#[case] text: &str, #[case] good: bool) {
+        assert_eq!(text.parse::<LogFilter>().is_ok(), good, "{text:?}");
+    }
 }

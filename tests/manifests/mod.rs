@@ -9,20 +9,12 @@ use std::{
 };
 
 use apisix_prestop::{
-    injection::{GracePolicy, Hook, Policy},
+    injection::Policy,
     manifests::{Change, Source, change},
-    seconds::{Delay, ShutdownReserve},
 };
 
 pub fn policy() -> Policy {
-    Policy {
-        delay: Delay::clamped(5),
-        max_delay: Delay::clamped(300),
-        shutdown_reserve: ShutdownReserve::clamped(10),
-        hook: Hook::Sleep,
-        grace: GracePolicy::Raise,
-        jobs: false,
-    }
+    Policy::default()
 }
 
 fn changed(text: &str, what: &Change) -> String {
