@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
     registry::Registry,
 };
 
+use super::duration_histogram::DurationHistogram;
 use crate::{
     admission::Outcome,
     injection::{Hook, Notice, Plan, Reason},
@@ -89,7 +90,7 @@ pub struct Metrics {
     would_inject: Counter,
     refused: [Counter; Refusal::ALL.len()],
     notices: [Counter; Notice::NAMES.len()],
-    duration: Histogram,
+    duration: DurationHistogram,
     hook: Family<HookLabels, Gauge>,
     reloaded: Counter,
     reload_failed: Counter,
@@ -116,10 +117,7 @@ impl Default for Metrics {
             Notice::NAMES.map(|notice| noticed.get_or_create_owned(&NoticeLabels { notice }));
         registry.register("notices", "Warnings about Pods that were given", noticed);
 
-        // From 10 µs to 10 ms, and 100 ms and 1 s for a machine in distress.
-        let duration = Histogram::new([
-            10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 100e-3, 1.0,
-        ]);
+        let duration = DurationHistogram::default();
         registry.register(
             "review_duration_seconds",
             "Time from the whole body to the answer",
@@ -162,7 +160,7 @@ impl Metrics {
         for notice in &plan.notices {
             self.notices[notice.index()].inc();
         }
-        self.duration.observe(took.as_secs_f64());
+        self.duration.observe(took);
     }
 
     /// Counts a request that got no review.

@@ -1,5 +1,6 @@
 //! What people can see of the running webhook: its log and its metrics.
 
+mod duration_histogram;
 mod log;
 mod metrics;
 

@@ -69,6 +69,9 @@ pub async fn install_silent(client: &Client, values: &[&str]) -> Result<()> {
         // Nothing is created while the webhook is rolled: there is nobody to wait for.
         "--set=shutdown.drainDelay=1s".to_owned(),
     ];
+    if let Ok(build) = std::env::var("E2E_BUILD") {
+        sets.push(format!("--set-string=podAnnotations.build={build}"));
+    }
     sets.extend(values.iter().map(|value| format!("--set={value}")));
     let mut args = vec![
         "upgrade",
