@@ -80,7 +80,8 @@ pub struct ExecAction<'a> {
     pub command: Vec<Word<'a>>,
 }
 
-/// A word of a command, borrowed where the JSON has no escapes in it.
+/// A string in a list or a map, such as a word of a command: borrowed where the JSON has no
+/// escapes in it. serde borrows no `Cow` there by itself.
 #[derive(Debug, Deserialize)]
 pub struct Word<'a>(#[serde(borrow)] pub Cow<'a, str>);
 

@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use crate::{
-    constants::{
-        CONTAINER_DELAYS_ANNOTATION, EXISTING_HOOK_ANNOTATION, INJECT_LABEL, MAX_WARNING_LENGTH,
-    },
-    seconds::Delay,
+use crate::constants::{
+    CONTAINER_DELAYS_ANNOTATION, EXISTING_HOOK_ANNOTATION, INJECT_LABEL, MAX_WARNING_LENGTH,
 };
 
 /// Something about a Pod that its author should know.
@@ -241,23 +238,6 @@ fn shortened(value: &str) -> String {
         short.extend(escaped);
     }
     short
-}
-
-impl Notice {
-    /// A notice that the delay of a policy or a Pod was malformed.
-    pub(super) fn malformed_delay(
-        key: &'static str,
-        value: &str,
-        maximum: u32,
-        used: Delay,
-    ) -> Self {
-        Self::AnnotationMalformed {
-            key,
-            value: value.to_owned(),
-            accepted: Accepted::Seconds(maximum),
-            instead: Instead::Seconds(used.get()),
-        }
-    }
 }
 
 const _: () = assert!(MAX_WARNING_LENGTH >= 120, "the texts above are written for 120");

@@ -64,9 +64,10 @@ pub(super) fn settings<'p>(
 
 fn delay(pod: &Pod<'_>, policy: &Policy, notices: &mut Vec<Notice>) -> Delay {
     let Some(value) = pod.annotation(DELAY_ANNOTATION) else { return policy.delay };
-    let maximum = policy.max_delay.get();
     read_delay(DELAY_ANNOTATION, value, value, policy, notices).unwrap_or_else(|| {
-        notices.push(Notice::malformed_delay(DELAY_ANNOTATION, value, maximum, policy.delay));
+        let accepted = Accepted::Seconds(policy.max_delay.get());
+        let instead = Instead::Seconds(policy.delay.get());
+        notices.push(malformed(DELAY_ANNOTATION, value, accepted, instead));
         policy.delay
     })
 }
@@ -80,14 +81,14 @@ fn read_delay(
     policy: &Policy,
     notices: &mut Vec<Notice>,
 ) -> Option<Delay> {
-    let too_much = match text.parse::<Delay>() {
-        Ok(delay) if delay <= policy.max_delay => return Some(delay),
-        Err(ParseSecondsError::Malformed) => return None,
-        Ok(_) | Err(ParseSecondsError::AboveMaximum) => shown.to_owned(),
-    };
-    let maximum = policy.max_delay.get();
-    notices.push(Notice::AnnotationAboveMaximum { key, value: too_much, maximum });
-    Some(policy.max_delay)
+    match text.parse::<Delay>() {
+        Ok(delay) if delay <= policy.max_delay => Some(delay),
+        Err(ParseSecondsError::Malformed) => None,
+        Ok(_) | Err(ParseSecondsError::AboveMaximum) => {
+            notices.push(above_maximum(key, shown, policy.max_delay.get()));
+            Some(policy.max_delay)
+        }
+    }
 }
 
 fn container_delays<'p>(
@@ -107,12 +108,7 @@ fn container_delays<'p>(
         let twice = delays.iter().any(|(given, _)| *given == name);
         let delay = read_delay(KEY, text, entry, policy, notices);
         match delay.filter(|_| !name.is_empty() && !twice) {
-            None => notices.push(Notice::AnnotationMalformed {
-                key: KEY,
-                value: entry.to_owned(),
-                accepted: Accepted::ContainerDelay,
-                instead: Instead::Nothing,
-            }),
+            None => notices.push(malformed(KEY, entry, Accepted::ContainerDelay, Instead::Nothing)),
             Some(_) if !pod.spec.containers.iter().any(|container| container.name == name) => {
                 notices.push(Notice::ContainerUnknown { name: name.to_owned() });
             }
@@ -129,21 +125,13 @@ fn reserve(pod: &Pod<'_>, policy: &Policy, notices: &mut Vec<Notice>) -> Shutdow
     match value.parse() {
         Ok(reserve) => reserve,
         Err(ParseSecondsError::Malformed) => {
-            notices.push(Notice::AnnotationMalformed {
-                key: KEY,
-                value: value.to_owned(),
-                accepted: Accepted::Seconds(maximum.get()),
-                instead: Instead::Seconds(policy.shutdown_reserve.get()),
-            });
+            let accepted = Accepted::Seconds(maximum.get());
+            let instead = Instead::Seconds(policy.shutdown_reserve.get());
+            notices.push(malformed(KEY, value, accepted, instead));
             policy.shutdown_reserve
         }
         Err(ParseSecondsError::AboveMaximum) => {
-            let (value, maximum_seconds) = (value.to_owned(), maximum.get());
-            notices.push(Notice::AnnotationAboveMaximum {
-                key: KEY,
-                value,
-                maximum: maximum_seconds,
-            });
+            notices.push(above_maximum(KEY, value, maximum.get()));
             maximum
         }
     }
@@ -154,13 +142,17 @@ fn prepend(pod: &Pod<'_>, notices: &mut Vec<Notice>) -> bool {
         None | Some("keep") => false,
         Some("prepend") => true,
         Some(value) => {
-            notices.push(Notice::AnnotationMalformed {
-                key: EXISTING_HOOK_ANNOTATION,
-                value: value.to_owned(),
-                accepted: Accepted::ExistingHook,
-                instead: Instead::Keep,
-            });
+            let key = EXISTING_HOOK_ANNOTATION;
+            notices.push(malformed(key, value, Accepted::ExistingHook, Instead::Keep));
             false
         }
     }
+}
+
+fn malformed(key: &'static str, value: &str, accepted: Accepted, instead: Instead) -> Notice {
+    Notice::AnnotationMalformed { key, value: value.to_owned(), accepted, instead }
+}
+
+fn above_maximum(key: &'static str, value: &str, maximum: u32) -> Notice {
+    Notice::AnnotationAboveMaximum { key, value: value.to_owned(), maximum }
 }

@@ -10,7 +10,7 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-use super::hook::ExistingHook;
+use super::hook::{ExistingHook, Word};
 use crate::constants::{INJECT_LABEL, INJECTED_ANNOTATION, KEY_PREFIX, MIRROR_ANNOTATION};
 
 /// The parts of a core/v1 Pod, or of a Pod template, that the decision depends on.
@@ -221,10 +221,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for KnownEntries<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let (mut known, mut presence) = (Vec::new(), Presence::Empty);
-                while let Some(Text(key)) = map.next_key()? {
+                while let Some(Word(key)) = map.next_key()? {
                     presence = Presence::Filled;
                     if KnownEntries::is_known(&key) {
-                        let Text(value) = map.next_value()?;
+                        let Word(value) = map.next_value()?;
                         known.push((key, value));
                     } else {
                         map.next_value::<IgnoredAny>()?;
@@ -237,10 +237,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for KnownEntries<'a> {
         deserializer.deserialize_any(EntriesVisitor)
     }
 }
-
-/// A string that is borrowed where the JSON has no escapes in it.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
