@@ -26,7 +26,7 @@ demo: ## Roll a Deployment with and without the webhook on a local Kubernetes, a
 	@CLUSTER_NAME=demo tests/e2e/in-cluster --keep cargo run --quiet --package apisix-prestop-e2e --bin demo
 
 .PHONY: test
-test: lint unit chart cluster e2e ## Everything that must pass
+test: lint unit chart cluster e2e fuzz-short bench-short ## Everything that must pass
 
 ##@ Parts of `make test`
 
@@ -38,7 +38,7 @@ lint: ## Formatting, clippy, shell scripts, and whether the generated docs are u
 
 .PHONY: unit
 unit: ## Tests that need no cluster
-	cargo test --workspace --locked
+	cargo test --locked
 
 .PHONY: chart
 chart: ## helm lint, helm template against the schemas of the supported Kubernetes versions
@@ -89,8 +89,10 @@ demo-down: ## End the demo's cluster
 
 # A static binary needs nothing in its image but itself. crt-static has to come with --target:
 # otherwise it would hold for build scripts too.
+# Packed relocations save 5 % of it; glibc can read them in a static binary since 2.36.
+PACKED := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | awk '$$2 >= 2.36 {print "-C link-arg=-Wl,-z,pack-relative-relocs"}')
 define static
-RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(TRIPLE)
+RUSTFLAGS="-C target-feature=+crt-static $(PACKED)" cargo build --locked --release --target $(TRIPLE)
 endef
 
 .PHONY: rootfs

@@ -14,8 +14,8 @@ use super::args::{
     DelayAboveMaximum, HookMode, InjectionArgs, ListenerArgs, ServeArgs, ShutdownArgs,
 };
 use crate::{
-    cluster::{choose_hook, event_queue, follow_hook},
-    constants::{API_REQUEST_TIMEOUT, INJECT_PATH},
+    cluster::{choose_hook, event_queue, follow_hook, in_cluster_client},
+    constants::INJECT_PATH,
     injection::Hook,
     server::{
         BindError, CertificateError, CertificateFiles, CertificateFilesError, Phase,
@@ -88,7 +88,7 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
     });
 
     let asks = injection.hook == HookMode::Auto || events;
-    let client = if asks { client(&injection).await } else { None };
+    let client = if asks { client(&injection) } else { None };
     let choice = match (injection.hook.fixed(), &client) {
         (Some(hook), _) => HookChoice { hook, known: true },
         (None, None) => HookChoice { hook: Hook::Exec, known: true },
@@ -214,16 +214,9 @@ impl HookChoice {
     }
 }
 
-/// A client for the API server of the Pod that we are, or of the current kubeconfig.
-async fn client(injection: &InjectionArgs) -> Option<Client> {
-    let client = async {
-        let mut config = kube::Config::infer().await?;
-        config.connect_timeout = Some(API_REQUEST_TIMEOUT);
-        config.read_timeout = Some(API_REQUEST_TIMEOUT);
-        tracing::info!(api_server = %config.cluster_url, "using an API server");
-        Ok::<_, Box<dyn std::error::Error>>(Client::try_from(config)?)
-    };
-    match client.await {
+/// A client for the API server, if there is one.
+fn client(injection: &InjectionArgs) -> Option<Client> {
+    match in_cluster_client() {
         Ok(client) => Some(client),
         Err(error) if injection.hook == HookMode::Auto => {
             tracing::warn!(%error, "hook auto: no API server to ask, so it means exec");

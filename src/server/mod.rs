@@ -13,5 +13,7 @@ pub use certificate_files::{CertificateFiles, CertificateFilesError};
 pub use connections::accept;
 pub use listener::{BindError, bind};
 pub use phase::Phase;
-pub use tls::{CertificateError, ServedCertificate, certified_key, server_config, throw_away};
+pub use tls::{
+    CertificateError, ServedCertificate, certified_key, crypto_provider, server_config, throw_away,
+};
 pub use webhook::{Mode, Webhook, webhook_router};

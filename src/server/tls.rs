@@ -39,7 +39,7 @@ impl ResolvesServerCert for ServedCertificate {
 /// # Errors
 /// None that can be provoked: the provider supports both versions.
 pub fn server_config(certificate: Arc<ServedCertificate>) -> Result<ServerConfig, rustls::Error> {
-    let mut config = ServerConfig::builder_with_provider(provider())
+    let mut config = ServerConfig::builder_with_provider(crypto_provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(certificate);
@@ -94,10 +94,11 @@ fn pair(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<CertifiedKey, CertificateError> {
-    CertifiedKey::from_der(chain, key, &provider()).map_err(CertificateError::Pair)
+    CertifiedKey::from_der(chain, key, &crypto_provider()).map_err(CertificateError::Pair)
 }
 
-fn provider() -> Arc<CryptoProvider> {
+/// What computes for TLS.
+pub fn crypto_provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
