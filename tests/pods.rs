@@ -59,8 +59,9 @@ fn a_second_look_changes_none_of_them() {
             let json = pod.to_string();
             let view: Pod<'_> = serde_json::from_str(&json).unwrap();
             if let Decision::Inject(injection) = plan(&view, &Policy::default()).decision {
-                assert_eq!(look, "first", "{name}: {}", injection.patch());
-                json_patch::patch(&mut pod, &injection.patch()).unwrap();
+                let patch = injection.patch().unwrap();
+                assert_eq!(look, "first", "{name}: {patch}");
+                json_patch::patch(&mut pod, &patch).unwrap();
             }
         }
     }

@@ -12,7 +12,7 @@ fn patch(pod: &Value, policy: &Policy) -> json_patch::Patch {
     let json = pod.to_string();
     let view: Pod<'_> = serde_json::from_str(&json).unwrap();
     match plan(&view, policy).decision {
-        Decision::Inject(injection) => injection.patch(),
+        Decision::Inject(injection) => injection.patch().unwrap(),
         Decision::Skip(_) => json_patch::Patch(Vec::new()),
     }
 }

@@ -41,6 +41,10 @@ struct AuditAnnotations {
     reason: &'static str,
 }
 
+/// What the patch for a container or two takes, or an answer without its patch, in bytes. More
+/// is no fault.
+const USUAL_LENGTH: usize = 512;
+
 /// The body of the answer. It has the patch only where the outcome is to inject.
 ///
 /// # Errors
@@ -52,23 +56,30 @@ pub fn write(
 ) -> Result<Vec<u8>, serde_json::Error> {
     let patch = match &plan.decision {
         Decision::Inject(injection) if outcome == Outcome::Inject => {
-            Some(BASE64_STANDARD.encode(serde_json::to_vec(&injection.patch())?))
+            let mut json = Vec::with_capacity(USUAL_LENGTH);
+            serde_json::to_writer(&mut json, injection)?;
+            Some(BASE64_STANDARD.encode(json))
         }
         _ => None,
     };
-    serde_json::to_vec(&AdmissionReview {
-        api_version: ADMISSION_API_VERSION,
-        kind: "AdmissionReview",
-        response: AdmissionResponse {
-            uid: &request.uid,
-            allowed: true,
-            patch_type: patch.is_some().then_some("JSONPatch"),
-            patch,
-            warnings: plan.notices.iter().map(ToString::to_string).collect(),
-            audit_annotations: AuditAnnotations {
-                decision: outcome.as_str(),
-                reason: plan.decision.reason().as_str(),
+    let mut answer = Vec::with_capacity(USUAL_LENGTH + patch.as_ref().map_or(0, String::len));
+    serde_json::to_writer(
+        &mut answer,
+        &AdmissionReview {
+            api_version: ADMISSION_API_VERSION,
+            kind: "AdmissionReview",
+            response: AdmissionResponse {
+                uid: &request.uid,
+                allowed: true,
+                patch_type: patch.is_some().then_some("JSONPatch"),
+                patch,
+                warnings: plan.notices.iter().map(ToString::to_string).collect(),
+                audit_annotations: AuditAnnotations {
+                    decision: outcome.as_str(),
+                    reason: plan.decision.reason().as_str(),
+                },
             },
         },
-    })
+    )?;
+    Ok(answer)
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny};
+use serde_json::Value;
 
 use crate::seconds::Delay;
 
@@ -29,13 +29,30 @@ impl Hook {
     }
 
     /// The `lifecycle.preStop` that sleeps for `delay`.
-    pub(super) fn handler(self, delay: Delay) -> Value {
+    pub(super) const fn handler(self, delay: Delay) -> Handler {
         match self {
-            Self::Sleep => json!({"sleep": {"seconds": delay.get()}}),
-            Self::Exec => {
-                json!({"exec": {"command": ["/bin/sh", "-c", format!("sleep {}", delay.get())]}})
-            }
+            Self::Sleep => Handler::Sleep { seconds: delay.get() },
+            Self::Exec => Handler::Exec { command: ("/bin/sh", "-c", SleepCommand(delay)) },
         }
+    }
+}
+
+/// A `lifecycle.preStop` of ours.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Handler {
+    /// The native sleep.
+    Sleep { seconds: u32 },
+    /// A shell that sleeps.
+    Exec { command: (&'static str, &'static str, SleepCommand) },
+}
+
+/// `sleep N`.
+pub(super) struct SleepCommand(Delay);
+
+impl Serialize for SleepCommand {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("sleep {}", self.0.get()))
     }
 }
 
@@ -44,13 +61,20 @@ impl Hook {
 const PREPEND: [&str; 3] = ["/bin/sh", "-c", r#"sleep "$0"; exec "$@""#];
 
 /// The command of an exec hook that sleeps for `delay` before it does what `command` does.
-pub(super) fn prepended(delay: Delay, command: &[Cow<'_, str>]) -> Value {
-    let delay = delay.get().to_string();
-    let words = PREPEND.into_iter().chain([delay.as_str()]);
-    words.chain(command.iter().map(AsRef::as_ref)).collect()
+pub(super) struct Prepended<'a> {
+    pub(super) delay: Delay,
+    pub(super) command: &'a [Cow<'a, str>],
 }
 
-/// The command behind a sleep that [`prepended`] has put in front of it.
+impl Serialize for Prepended<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let delay = self.delay.get().to_string();
+        let words = PREPEND.into_iter().chain([delay.as_str()]);
+        serializer.collect_seq(words.chain(self.command.iter().map(AsRef::as_ref)))
+    }
+}
+
+/// The command behind a sleep that [`Prepended`] has put in front of it.
 pub(super) fn behind_prepended(command: &[Value]) -> Option<&[Value]> {
     let words = command.get(..PREPEND.len())?;
     (words.iter().eq(PREPEND) && command.len() > PREPEND.len() + 1)
@@ -224,7 +248,8 @@ mod tests {
     #[test]
     fn what_was_prepended_can_be_taken_off_again() {
         let command = [Cow::from("/quit"), Cow::from("a \"b\" $c")];
-        let value = prepended(Delay::clamped(5), &command);
+        let prepended = Prepended { delay: Delay::clamped(5), command: &command };
+        let value = serde_json::to_value(prepended).unwrap();
         let words = value.as_array().unwrap();
         assert_eq!(words[3], "5");
         assert_eq!(behind_prepended(words), Some(&[json!("/quit"), json!("a \"b\" $c")][..]));

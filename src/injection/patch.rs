@@ -4,48 +4,124 @@
 //! So there are only `add` operations, each to a parent that is known to be there, and never a
 //! `test`. An `add` to a member that is there replaces it.
 
-use json_patch::{Patch, PatchOperation};
-use serde_json::{Map, Value, json};
+use std::fmt;
+
+use json_patch::Patch;
+use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use super::{
     decision::{Change, InjectedContainer, Injection},
-    hook::{Hook, prepended},
+    hook::{Hook, Prepended},
     pod::Presence,
-    record::add,
+    record::InjectionRecord,
 };
 use crate::constants::INJECTED_ANNOTATION;
 
+/// [`INJECTED_ANNOTATION`] in a JSON pointer, where a slash is written `~1`.
+const INJECTED_TOKEN: &str = "apisix-prestop~1injected";
+
 impl Injection<'_> {
     /// The patch that does it. It is never empty.
-    pub fn patch(&self) -> Patch {
-        let hooks = self.containers.iter().map(|container| container.operation(self.hook));
-        let grace = ["spec", "terminationGracePeriodSeconds"];
-        let grace = self.grace.map(|raise| add(grace, json!(raise.to)));
-        Patch(hooks.chain(grace).chain([self.annotation()]).collect())
+    ///
+    /// # Errors
+    /// None that can be provoked: what is written here is a patch.
+    pub fn patch(&self) -> serde_json::Result<Patch> {
+        serde_json::from_slice(&serde_json::to_vec(self)?)
     }
+}
 
-    fn annotation(&self) -> PatchOperation {
-        let record = Value::from(self.record.to_string());
-        let annotations = |record| Map::from_iter([(INJECTED_ANNOTATION.to_owned(), record)]);
-        match self.metadata {
-            None => add(["metadata"], json!({"annotations": annotations(record)})),
-            Some(Presence::Absent) => add(["metadata", "annotations"], annotations(record).into()),
-            Some(_) => add(["metadata", "annotations", INJECTED_ANNOTATION], record),
+/// The same patch, written straight to where it goes.
+impl Serialize for Injection<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut patch = serializer.serialize_seq(None)?;
+        for container in &self.containers {
+            container.add(self.hook, &mut patch)?;
         }
+        if let Some(raise) = self.grace {
+            add(&mut patch, format_args!("/spec/terminationGracePeriodSeconds"), raise.to)?;
+        }
+        let annotations = Annotations { record: &self.record };
+        match self.metadata {
+            None => add(&mut patch, format_args!("/metadata"), Metadata { annotations })?,
+            Some(Presence::Absent) => {
+                add(&mut patch, format_args!("/metadata/annotations"), annotations)?;
+            }
+            Some(_) => {
+                let path = format_args!("/metadata/annotations/{INJECTED_TOKEN}");
+                add(&mut patch, path, &self.record)?;
+            }
+        }
+        patch.end()
     }
 }
 
 impl InjectedContainer<'_> {
-    fn operation(&self, hook: Hook) -> PatchOperation {
-        let index = self.index.to_string();
-        let path = ["spec", "containers", &index, "lifecycle", "preStop", "exec", "command"];
-        let (depth, value) = match &self.change {
-            Change::Add { lifecycle: Presence::Absent } => {
-                (4, json!({"preStop": hook.handler(self.delay)}))
+    fn add<S: SerializeSeq>(&self, hook: Hook, patch: &mut S) -> Result<(), S::Error> {
+        let Self { index, delay, .. } = *self;
+        let handler = hook.handler(delay);
+        match &self.change {
+            Change::Add { lifecycle: Presence::Absent } => add(
+                patch,
+                format_args!("/spec/containers/{index}/lifecycle"),
+                Lifecycle { pre_stop: handler },
+            ),
+            Change::Add { .. } => {
+                add(patch, format_args!("/spec/containers/{index}/lifecycle/preStop"), handler)
             }
-            Change::Add { .. } => (5, hook.handler(self.delay)),
-            Change::Prepend { command } => (7, prepended(self.delay, command)),
-        };
-        add(path[..depth].iter().copied(), value)
+            Change::Prepend { command } => add(
+                patch,
+                format_args!("/spec/containers/{index}/lifecycle/preStop/exec/command"),
+                Prepended { delay, command },
+            ),
+        }
+    }
+}
+
+fn add<S: SerializeSeq>(
+    patch: &mut S,
+    path: fmt::Arguments<'_>,
+    value: impl Serialize,
+) -> Result<(), S::Error> {
+    patch.serialize_element(&Add { path, value })
+}
+
+#[derive(Serialize)]
+#[serde(tag = "op", rename = "add")]
+struct Add<'a, V> {
+    path: fmt::Arguments<'a>,
+    value: V,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Lifecycle<H> {
+    pre_stop: H,
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    annotations: Annotations<'a>,
+}
+
+/// The annotations of a Pod that had none.
+struct Annotations<'a> {
+    record: &'a InjectionRecord,
+}
+
+impl Serialize for Annotations<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(INJECTED_ANNOTATION, self.record)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use json_patch::jsonptr::Token;
+
+    use super::*;
+
+    #[test]
+    fn the_annotation_is_escaped_as_a_pointer_has_it() {
+        assert_eq!(Token::new(INJECTED_ANNOTATION).encoded(), INJECTED_TOKEN);
     }
 }

@@ -9,6 +9,7 @@ use json_patch::{
     AddOperation, Patch, PatchOperation, RemoveOperation,
     jsonptr::{PointerBuf, Token},
 };
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{
@@ -72,6 +73,12 @@ impl fmt::Display for InjectionRecord {
             None => {}
         }
         f.write_str(if self.annotations_were_empty { "; annotations {}" } else { "" })
+    }
+}
+
+impl Serialize for InjectionRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -167,14 +174,16 @@ impl RecordedHook {
             let words = hook["exec"]["command"].as_array()?;
             return Some(add(path, behind_prepended(words)?.into()));
         }
-        let ours = [Hook::Sleep, Hook::Exec].iter().any(|kind| kind.handler(self.delay) == *hook);
+        let ours = [Hook::Sleep, Hook::Exec].into_iter().any(|kind| {
+            serde_json::to_value(kind.handler(self.delay)).is_ok_and(|handler| handler == *hook)
+        });
         let alone = lifecycle.as_object().is_some_and(|lifecycle| lifecycle.len() == 1);
         let whole = alone && self.change == RecordedChange::Added;
         ours.then(|| remove(path[..if whole { 4 } else { 5 }].iter().copied()))
     }
 }
 
-pub(super) fn add<'a>(path: impl IntoIterator<Item = &'a str>, value: Value) -> PatchOperation {
+fn add<'a>(path: impl IntoIterator<Item = &'a str>, value: Value) -> PatchOperation {
     PatchOperation::Add(AddOperation { path: pointer(path), value })
 }
 

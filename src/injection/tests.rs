@@ -40,7 +40,7 @@ fn patched(pod: &Value, policy: &Policy) -> Value {
     with_plan(pod, policy, |plan| {
         let mut after = pod.clone();
         if let Decision::Inject(injection) = plan.decision {
-            let patch = injection.patch();
+            let patch = injection.patch().unwrap();
             json_patch::patch(&mut after, &patch)
                 .unwrap_or_else(|e| panic!("{patch} does not apply to {pod}: {e}"));
         }
@@ -235,7 +235,7 @@ fn a_patch_only_ever_adds() {
         containers(json!([{"name": "a"}, {"name": "b", "lifecycle": {"stopSignal": "SIGQUIT"}}]));
     let policy = Policy { delay: Delay::clamped(300), ..policy() };
     let patch = with_plan(&before, &policy, |plan| match plan.decision {
-        Decision::Inject(injection) => serde_json::to_value(injection.patch()).unwrap(),
+        Decision::Inject(injection) => serde_json::to_value(injection).unwrap(),
         Decision::Skip(reason) => panic!("expected an injection, got {reason}"),
     });
     assert_eq!(

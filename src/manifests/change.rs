@@ -89,7 +89,8 @@ fn planned(pod: &Value, policy: &Policy) -> Result<Outcome, String> {
     let plan = plan(&view, policy);
     let (summary, patch) = match &plan.decision {
         Decision::Inject(injection) => {
-            (injected(injection, view.spec.termination_grace_period_seconds), injection.patch())
+            let patch = injection.patch().map_err(|error| error.to_string())?;
+            (injected(injection, view.spec.termination_grace_period_seconds), patch)
         }
         Decision::Skip(Reason::HookPresent) if view.spec.containers.is_empty() => {
             ("unchanged: no containers".to_owned(), Patch::default())
