@@ -2,7 +2,10 @@
 //!
 //! API reference: `admission.k8s.io/v1`, AdmissionReview.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    str::{Utf8Error, from_utf8},
+};
 
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -72,6 +75,9 @@ struct AdmissionReview<'a, O> {
 /// text, and its failurePolicy decides about the Pod.
 #[derive(Debug, thiserror::Error)]
 pub enum MalformedReview {
+    /// Not even text.
+    #[error("the body is not JSON: {0}")]
+    NotUtf8(#[from] Utf8Error),
     /// Not JSON at all.
     #[error("the body is not JSON: {0}")]
     NotJson(#[source] serde_json::Error),
@@ -97,6 +103,8 @@ pub enum MalformedReview {
 /// When it is not an `admission.k8s.io/v1` AdmissionReview with a request, or one that creates
 /// a Pod of a shape that the API does not have.
 pub fn read(body: &[u8]) -> Result<AdmissionRequest<'_>, MalformedReview> {
+    // At once: to look at each string by itself would take longer.
+    let body = from_utf8(body)?;
     match read_as::<Pod<'_>>(body) {
         // An object of another kind may have other things where a Pod has what we read. That
         // is no fault of the request: we have nothing to say about it.
@@ -116,9 +124,9 @@ impl<'a> AdmissionRequest<'a, IgnoredAny> {
 }
 
 fn read_as<'a, O: Deserialize<'a>>(
-    body: &'a [u8],
+    body: &'a str,
 ) -> Result<AdmissionRequest<'a, O>, MalformedReview> {
-    let review: AdmissionReview<'_, O> = serde_json::from_slice(body).map_err(|error| {
+    let review: AdmissionReview<'_, O> = serde_json::from_str(body).map_err(|error| {
         if error.is_data() {
             MalformedReview::NotAReview(error)
         } else {
@@ -213,6 +221,12 @@ mod tests {
     fn a_pod_of_no_valid_shape_is_refused(#[case] request: Value) {
         let error = read(&review(request)).unwrap_err();
         assert!(matches!(error, MalformedReview::NotAReview(_)), "{error:?}");
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused() {
+        let error = read(b"{\"apiVersion\":\"\xff\"}").unwrap_err().to_string();
+        assert_eq!(error, "the body is not JSON: invalid utf-8 sequence of 1 bytes from index 15");
     }
 
     #[test]
