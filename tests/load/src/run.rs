@@ -29,6 +29,9 @@ pub(crate) struct Options {
     /// Only to see that it works.
     #[arg(long)]
     short: bool,
+    /// Only the loads whose name contains this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
 }
 
 /// A server that is measured, and how it is called in the tables.
@@ -75,7 +78,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             answers(&mut subject.process, &client).await?;
         }
         table::print_head();
-        for scenario in &SCENARIOS {
+        for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.contains(&options.only)) {
             let mut best: [Option<Measured>; 3] = [None; 3];
             for _ in 0..effort.rounds {
                 for (subject, best) in subjects.iter().zip(&mut best) {
