@@ -6,20 +6,14 @@ use std::sync::Arc;
 use apisix_prestop::{
     constants::MAX_BODY_BYTES,
     injection::{Hook, Policy},
-    server::{Mode, Phase, Webhook, admin_router, webhook_router},
+    server::{Admin, Mode, Phase, Webhook},
     telemetry::Metrics,
 };
-use axum::{
-    Router,
-    body::Body,
-    http::{Method, Request, StatusCode, Version, header::CONNECTION},
-    response::Response,
-};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, Response, StatusCode, Version, body::Bytes, header::CONNECTION};
 use rstest::rstest;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 const EXAMPLE: &str = include_str!("../manifests/examples/review.json");
 
@@ -27,9 +21,10 @@ const EXAMPLE: &str = include_str!("../manifests/examples/review.json");
 struct Server {
     webhook: Arc<Webhook>,
     phase: Arc<Phase>,
-    router: Router,
-    admin: Router,
+    admin: Arc<Admin>,
 }
+
+type Body = Full<Bytes>;
 
 impl Server {
     fn new() -> Self {
@@ -40,13 +35,12 @@ impl Server {
         let (metrics, phase) = (Arc::new(Metrics::default()), Arc::new(Phase::default()));
         let policy = Policy::default();
         let webhook = Webhook::new(policy, mode, None, metrics.clone(), phase.clone());
-        let router = webhook_router(webhook.clone());
-        let admin = admin_router(phase.clone(), metrics);
-        Self { webhook, phase, router, admin }
+        let admin = Admin::new(phase.clone(), metrics);
+        Self { webhook, phase, admin }
     }
 
-    async fn send(&self, request: Request<Body>) -> Response {
-        self.router.clone().oneshot(request).await.unwrap()
+    async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.webhook.answer(request).await
     }
 
     /// Posts a review and returns the `response` of the answer.
@@ -60,8 +54,7 @@ impl Server {
     }
 
     async fn get_admin(&self, path: &str) -> (StatusCode, String) {
-        let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = self.admin.clone().oneshot(request).await.unwrap();
+        let response = self.admin.answer(&Method::GET, path);
         (response.status(), text(response).await)
     }
 
@@ -78,7 +71,7 @@ fn post(body: impl Into<Body>) -> Request<Body> {
     Request::post("/inject").header("content-type", "application/json").body(body.into()).unwrap()
 }
 
-async fn text(response: Response) -> String {
+async fn text(response: Response<Body>) -> String {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.to_vec()).unwrap()
 }
@@ -231,9 +224,9 @@ async fn a_change_of_the_hook_holds_from_the_next_request_on() {
     "malformed_body",
     "the body is admission.k8s.io/v1beta1 AdmissionReview; expected admission.k8s.io/v1 AdmissionReview"
 )]
-#[case::get(Request::get("/inject").body(Body::empty()).unwrap(), 405, "method", "/inject takes POST, not GET")]
-#[case::put(Request::put("/inject").body(Body::empty()).unwrap(), 405, "method", "/inject takes POST, not PUT")]
-#[case::other_path(Request::post("/mutate").body(Body::empty()).unwrap(), 404, "path", "no /mutate here, only POST /inject")]
+#[case::get(Request::get("/inject").body(Body::default()).unwrap(), 405, "method", "/inject takes POST, not GET")]
+#[case::put(Request::put("/inject").body(Body::default()).unwrap(), 405, "method", "/inject takes POST, not PUT")]
+#[case::other_path(Request::post("/mutate").body(Body::default()).unwrap(), 404, "path", "no /mutate here, only POST /inject")]
 #[case::form(Request::post("/inject").header("content-type", "text/plain").body(Body::from("{}")).unwrap(), 415, "content_type",
     "the content type is \"text/plain\"; expected application/json")]
 #[case::no_content_type(Request::post("/inject").body(Body::from("{}")).unwrap(), 415, "content_type",

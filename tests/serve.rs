@@ -10,10 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::{Request, Response, StatusCode, header::CONNECTION};
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Body, Bytes, Frame, Incoming};
-use hyper::client::conn::{http1, http2};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Body, Bytes, Frame, Incoming},
+    client::conn::{http1, http2},
+    header::CONNECTION,
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, Issuer, KeyPair};
 use rstest::rstest;

@@ -1,7 +1,8 @@
 //! `apisix-prestop serve`: everything put together, from the flags to the exit.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, future::ready, io, net::SocketAddr, sync::Arc};
 
+use hyper::{Request, body::Incoming, service::service_fn};
 use kube::Client;
 use rustls::ServerConfig;
 use tokio::{
@@ -18,9 +19,8 @@ use crate::{
     constants::INJECT_PATH,
     injection::Hook,
     server::{
-        BindError, CertificateError, CertificateFiles, CertificateFilesError, Phase,
-        ServedCertificate, Webhook, accept, admin_router, bind, server_config, throw_away,
-        webhook_router,
+        Admin, BindError, CertificateError, CertificateFiles, CertificateFilesError, Phase,
+        ServedCertificate, Webhook, accept, bind, server_config, throw_away,
     },
     telemetry::Metrics,
 };
@@ -82,9 +82,13 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
     // The admin listener first: while the API server is slow to answer, `/ready` can say so.
     let stop = CancellationToken::new();
     let drain_timeout = shutdown.drain_timeout.duration();
-    let router = admin_router(phase.clone(), metrics.clone());
+    let admin = Admin::new(phase.clone(), metrics.clone());
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let response = admin.answer(request.method(), request.uri().path());
+        ready(Ok::<_, Infallible>(response))
+    });
     spawn(&mut tasks, "admin listener", {
-        accept(admin_listener, None, router, stop.clone(), drain_timeout)
+        accept(admin_listener, None, answer, stop.clone(), drain_timeout)
     });
 
     let asks = injection.hook == HookMode::Auto || events;
@@ -110,8 +114,12 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
             follow_hook(client, choice.known, move |hook| webhook.set_hook(hook))
         });
     }
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let webhook = webhook.clone();
+        async move { Ok::<_, Infallible>(webhook.answer(request).await) }
+    });
     spawn(&mut tasks, "webhook listener", {
-        accept(webhook_listener, Some(tls), webhook_router(webhook), stop.clone(), drain_timeout)
+        accept(webhook_listener, Some(tls), answer, stop.clone(), drain_timeout)
     });
 
     phase.serve();

@@ -96,7 +96,7 @@ mod tests {
         },
     };
 
-    use axum::http::{Request, Response};
+    use hyper::{Request, Response};
     use kube::client::Body;
     use rstest::rstest;
     use serde_json::{Value, json};

@@ -1,15 +1,16 @@
 //! Accepting connections, and letting them finish.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use axum::Router;
+use hyper::{
+    Request, Response,
+    body::{Body, Incoming},
+    server::conn::{http1, http2},
+    service::Service,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto::Builder,
-        graceful::{GracefulShutdown, Watcher},
-    },
-    service::TowerToHyperService,
+    server::graceful::{GracefulConnection, GracefulShutdown, Watcher},
 };
 use rustls::ServerConfig;
 use tokio::{
@@ -27,15 +28,21 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Accepts connections until `stop`, then closes the listener, lets each open connection finish
 /// its request, and gives up on them after `drain_timeout`. Without `tls` it is plain HTTP.
-pub async fn accept(
+pub async fn accept<S, B>(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
-    router: Router,
+    service: S,
     stop: CancellationToken,
     drain_timeout: Duration,
-) {
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
     let connections = GracefulShutdown::new();
-    let server = Server { tls: tls.map(TlsAcceptor::from), router, http: http_builder() };
+    let server =
+        Server { tls: tls.map(TlsAcceptor::from), service, http1: http1(), http2: http2() };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -58,25 +65,35 @@ pub async fn accept(
     }
 }
 
-fn http_builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
+fn http1() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
+    http
+}
+
+fn http2() -> http2::Builder<TokioExecutor> {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
         .keep_alive_interval(IDLE_TIMEOUT)
         .keep_alive_timeout(HANDSHAKE_TIMEOUT);
-    builder
+    http
 }
 
 #[derive(Clone)]
-struct Server {
+struct Server<S> {
     tls: Option<TlsAcceptor>,
-    router: Router,
-    http: Builder<TokioExecutor>,
+    service: S,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
 }
 
-impl Server {
+impl<S, B> Server<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
     async fn serve(self, stream: TcpStream, watcher: Watcher) {
         // Answers are small and somebody waits for each.
         if let Err(error) = stream.set_nodelay(true) {
@@ -96,15 +113,21 @@ impl Server {
         }
     }
 
-    async fn speak_http<S>(self, stream: S, http2: bool, watcher: Watcher)
+    async fn speak_http<I>(self, stream: I, http2: bool, watcher: Watcher)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let http = if http2 { self.http.http2_only() } else { self.http.http1_only() };
-        let service = TowerToHyperService::new(self.router);
-        let connection = http.serve_connection(TokioIo::new(stream), service).into_owned();
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(%error, "a connection ended badly");
+        let stream = TokioIo::new(stream);
+        if http2 {
+            watch(self.http2.serve_connection(stream, self.service), watcher).await;
+        } else {
+            watch(self.http1.serve_connection(stream, self.service), watcher).await;
         }
+    }
+}
+
+async fn watch<C: GracefulConnection<Error = hyper::Error>>(connection: C, watcher: Watcher) {
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended badly");
     }
 }

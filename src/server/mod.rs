@@ -1,6 +1,7 @@
 //! HTTP and TLS around the webhook.
 
 mod admin;
+mod body;
 mod certificate_files;
 mod connections;
 mod listener;
@@ -8,7 +9,7 @@ mod phase;
 mod tls;
 mod webhook;
 
-pub use admin::admin_router;
+pub use admin::Admin;
 pub use certificate_files::{CertificateFiles, CertificateFilesError};
 pub use connections::accept;
 pub use listener::{BindError, bind};
@@ -16,4 +17,4 @@ pub use phase::Phase;
 pub use tls::{
     CertificateError, ServedCertificate, certified_key, crypto_provider, server_config, throw_away,
 };
-pub use webhook::{Mode, Webhook, webhook_router};
+pub use webhook::{Mode, Webhook};

@@ -1,29 +1,24 @@
 //! The webhook: `POST /inject`.
 
-use std::{error::Error, fmt, sync::Arc, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
-use axum::{
-    Router,
-    body::Body,
-    extract::{Request, State},
-    http::{
-        HeaderMap, HeaderValue, Method, StatusCode, Uri, Version,
-        header::{ALLOW, CONNECTION, CONTENT_TYPE},
-    },
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
-    routing::post,
-};
 use clap::ValueEnum;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode, Version,
+    body::{Body, Bytes},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue},
+};
 
-use super::phase::Phase;
+use super::{
+    body::{BodyError, read_body},
+    phase::Phase,
+};
 use crate::{
     admission::{self, AdmissionRequest, Outcome},
     cluster::EventSender,
-    constants::{BODY_TIMEOUT, INJECT_PATH, MAX_BODY_BYTES, MAX_DISCARDED_BYTES},
+    constants::{BODY_TIMEOUT, INJECT_PATH},
     injection::{Decision, Hook, Plan, Policy},
     telemetry::{Metrics, Refusal},
 };
@@ -70,6 +65,58 @@ impl Webhook {
         }
     }
 
+    /// Answers a request, whatever it is.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let version = request.version();
+        let mut response = match self.inject(request).await {
+            Ok(answer) => answered(answer),
+            Err(refused) => self.refuse(refused),
+        };
+        // Without this the API server would go on using the connection: it has no other way to
+        // learn that this replica is no longer behind the Service. HTTP/2 has no such header: it
+        // has GOAWAY, which the connection sends when it is shut down.
+        if self.phase.is_draining() && version <= Version::HTTP_11 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn inject<B>(&self, request: Request<B>) -> Result<Vec<u8>, RefusedRequest>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let path = request.uri().path();
+        if path != INJECT_PATH {
+            let path = path.escape_default().take(100).collect::<String>();
+            let message = format_args!("no {path} here, only POST {INJECT_PATH}");
+            return Err(RefusedRequest::new(Refusal::Path, message));
+        }
+        let method = request.method();
+        if method != Method::POST {
+            let message = format_args!("{INJECT_PATH} takes POST, not {method}");
+            return Err(RefusedRequest::new(Refusal::Method, message));
+        }
+        check_content_type(request.headers())?;
+        let body = read_body(request.into_body(), BODY_TIMEOUT).await?;
+        self.review(&body)
+    }
+
+    /// A refusal is counted and logged.
+    fn refuse(&self, refused: RefusedRequest) -> Response<Full<Bytes>> {
+        self.metrics.count_refusal(refused.refusal);
+        tracing::warn!(
+            decision = "refuse",
+            reason = refused.refusal.as_str(),
+            message = refused.message,
+        );
+        refused.into_response()
+    }
+
     /// From the body of a request to the body of the answer.
     fn review(&self, body: &[u8]) -> Result<Vec<u8>, RefusedRequest> {
         let started = Instant::now();
@@ -90,33 +137,10 @@ impl Webhook {
     }
 }
 
-/// The webhook's routes.
-pub fn webhook_router(webhook: Arc<Webhook>) -> Router {
-    Router::new()
-        .route(INJECT_PATH, post(inject).fallback(wrong_method))
-        .fallback(wrong_path)
-        .layer(middleware::from_fn_with_state(webhook.clone(), finish))
-        .with_state(webhook)
-}
-
-async fn inject(
-    State(webhook): State<Arc<Webhook>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, RefusedRequest> {
-    check_content_type(&headers)?;
-    let body = read_body(body).await?;
-    let answer = webhook.review(&body)?;
-    Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
-}
-
-async fn wrong_method(method: Method) -> RefusedRequest {
-    RefusedRequest::new(Refusal::Method, format_args!("{INJECT_PATH} takes POST, not {method}"))
-}
-
-async fn wrong_path(uri: Uri) -> RefusedRequest {
-    let path = uri.path().escape_default().take(100).collect::<String>();
-    RefusedRequest::new(Refusal::Path, format_args!("no {path} here, only POST {INJECT_PATH}"))
+fn answered(answer: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(answer));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), RefusedRequest> {
@@ -132,39 +156,8 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), RefusedRequest> {
     ))
 }
 
-async fn read_body(body: Body) -> Result<Bytes, RefusedRequest> {
-    match tokio::time::timeout(BODY_TIMEOUT, collect(body)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let limit = MAX_BODY_BYTES / 1024 / 1024;
-            let message = format_args!("the body is over {limit} MiB");
-            Err(RefusedRequest::new(Refusal::BodyTooLarge, message))
-        }
-        Ok(Err(error)) => {
-            let message = format_args!("the body did not arrive: {error}");
-            Err(RefusedRequest::new(Refusal::MalformedBody, message))
-        }
-        Err(_) => {
-            let message = format_args!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
-            Err(RefusedRequest::new(Refusal::Timeout, message))
-        }
-    }
-}
-
-/// The body, up to the limit. Some of what is beyond it is read too, and thrown away: a client
-/// that is still sending when the connection is closed never sees the answer.
-async fn collect(mut body: Body) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
-    let collected = Limited::new(&mut body, MAX_BODY_BYTES).collect().await;
-    if collected.is_err() {
-        let mut rest = Limited::new(body, MAX_DISCARDED_BYTES);
-        while let Some(Ok(_)) = rest.frame().await {}
-    }
-    Ok(collected?.to_bytes())
-}
-
 /// A request that gets no review, and one line that says why. The API server then does what
 /// the failurePolicy says.
-#[derive(Clone)]
 struct RefusedRequest {
     refusal: Refusal,
     message: String,
@@ -176,9 +169,21 @@ impl RefusedRequest {
     }
 }
 
-impl IntoResponse for RefusedRequest {
-    fn into_response(self) -> Response {
-        let status = match self.refusal {
+impl From<BodyError> for RefusedRequest {
+    fn from(error: BodyError) -> Self {
+        let refusal = match error {
+            BodyError::TooLarge => Refusal::BodyTooLarge,
+            BodyError::Broken(_) => Refusal::MalformedBody,
+            BodyError::TooSlow(_) => Refusal::Timeout,
+        };
+        Self::new(refusal, error)
+    }
+}
+
+impl RefusedRequest {
+    fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(format!("{}\n", self.message)));
+        *response.status_mut() = match self.refusal {
             Refusal::MalformedBody => StatusCode::BAD_REQUEST,
             Refusal::Path => StatusCode::NOT_FOUND,
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -187,34 +192,13 @@ impl IntoResponse for RefusedRequest {
             Refusal::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let mut response = (status, format!("{}\n", self.message)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if self.refusal == Refusal::Method {
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
-        response.extensions_mut().insert(self);
         response
     }
-}
-
-/// What is done with every answer: a refusal is counted and logged, and a server that is about
-/// to leave says so. Without that the API server would keep using the connection: it has no
-/// other way to learn that this replica is no longer behind the Service.
-async fn finish(State(webhook): State<Arc<Webhook>>, request: Request, next: Next) -> Response {
-    let version = request.version();
-    let mut response = next.run(request).await;
-    if let Some(refused) = response.extensions_mut().remove::<RefusedRequest>() {
-        webhook.metrics.count_refusal(refused.refusal);
-        tracing::warn!(
-            decision = "refuse",
-            reason = refused.refusal.as_str(),
-            message = refused.message,
-        );
-    }
-    // HTTP/2 has no such header: it has GOAWAY, which the connection sends when it is shut down.
-    if webhook.phase.is_draining() && version <= Version::HTTP_11 {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
 }
 
 /// One line for each decision, and one for each notice.

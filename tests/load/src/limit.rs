@@ -8,6 +8,7 @@ use apisix_prestop::{
 };
 use axum::{Router, body::Body, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
 use http_body_util::BodyExt as _;
+use hyper_util::service::TowerToHyperService;
 use tokio_util::sync::CancellationToken;
 
 use crate::Pair;
@@ -39,7 +40,8 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
         let router = Router::new().route(INJECT_PATH, post(answer));
         // Spawned, as there: what runs in `block_on` itself is no part of the thread pool.
         let never = CancellationToken::new();
-        let server = accept(listener, Some(tls), router, never, Duration::ZERO);
+        let service = TowerToHyperService::new(router);
+        let server = accept(listener, Some(tls), service, never, Duration::ZERO);
         Ok(tokio::spawn(server).await?)
     })
 }
