@@ -67,6 +67,14 @@ bench: rootfs bench-load ## A load run over TLS on loopback, beside a server tha
 bench-short: rootfs bench-load ## The same, only to see that it works
 	$(BENCH_LOAD) run --short
 
+.PHONY: soak
+soak: rootfs bench-load ## 200 reviews a second for 10 minutes: none may fail, memory must not grow
+	$(BENCH_LOAD) soak
+
+.PHONY: soak-short
+soak-short: rootfs bench-load ## The same for 60 seconds
+	$(BENCH_LOAD) soak --seconds 60
+
 .PHONY: bench-load
 bench-load:
 	$(static) --package apisix-prestop-load

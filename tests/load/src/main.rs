@@ -9,6 +9,7 @@ mod limit;
 mod process;
 mod run;
 mod scenario;
+mod soak;
 mod table;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -27,6 +28,9 @@ struct Cli {
 enum Command {
     /// Starts both servers, sends the load, prints the tables.
     Run(run::Options),
+    /// Sends 200 reviews a second for a long time. Fails when one fails, or when memory or open
+    /// descriptors grow.
+    Soak(soak::Options),
     /// The server that answers fixed bytes. `run` starts it.
     Limit(limit::Options),
 }
@@ -35,6 +39,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::Limit(options) => limit::serve(&options),
     };
     match result {

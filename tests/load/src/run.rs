@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     runtime.block_on(async {
         let mut first_answer = Duration::MAX;
         for _ in 0..effort.starts {
-            let mut server = start(options, &certificate.pair, "warn")?;
+            let mut server = start(&options.program, &certificate.pair, "warn")?;
             first_answer = first_answer.min(answers(&mut server, &client).await?);
         }
         let this = std::env::current_exe()?;
@@ -71,8 +71,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         let limit = Process::start(this.as_os_str(), &arguments, Stdio::inherit())?;
         let mut subjects = [
             Subject { name: "limit", process: limit },
-            Subject { name: "log=warn", process: start(options, &certificate.pair, "warn")? },
-            Subject { name: "log=info", process: start(options, &certificate.pair, "info")? },
+            Subject {
+                name: "log=warn",
+                process: start(&options.program, &certificate.pair, "warn")?,
+            },
+            Subject {
+                name: "log=info",
+                process: start(&options.program, &certificate.pair, "info")?,
+            },
         ];
         for subject in &mut subjects {
             answers(&mut subject.process, &client).await?;
@@ -97,7 +103,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     })
 }
 
-fn start(options: &Options, pair: &Pair, log: &str) -> anyhow::Result<Process> {
+/// Starts apisix-prestop with a log of this level.
+pub(crate) fn start(program: &Path, pair: &Pair, log: &str) -> anyhow::Result<Process> {
     let mut arguments: Vec<String> = ["serve", "--listen={}", "--admin-listen={}"]
         .into_iter()
         .chain(["--hook=sleep", "--events=false"])
@@ -107,7 +114,7 @@ fn start(options: &Options, pair: &Pair, log: &str) -> anyhow::Result<Process> {
     arguments.extend(pair_arguments(pair));
     // At `warn` it says nothing, short of a fault.
     let stderr = if log == "info" { Stdio::null() } else { Stdio::inherit() };
-    Process::start(options.program.as_os_str(), &arguments, stderr)
+    Process::start(program.as_os_str(), &arguments, stderr)
 }
 
 fn limit_arguments(pair: &Pair) -> Vec<String> {
@@ -120,7 +127,10 @@ fn pair_arguments(Pair { tls_cert, tls_key }: &Pair) -> [String; 2] {
 }
 
 /// From the start of the process to its first answer, for which it is asked again and again.
-async fn answers(server: &mut Process, client: &Arc<ClientConfig>) -> anyhow::Result<Duration> {
+pub(crate) async fn answers(
+    server: &mut Process,
+    client: &Arc<ClientConfig>,
+) -> anyhow::Result<Duration> {
     let body = Bytes::from_static(SCENARIOS[0].body);
     loop {
         let answer =

@@ -29,7 +29,7 @@ pub(crate) struct Scenario {
     pub(crate) body: &'static [u8],
 }
 
-const ONE: &[u8] = include_bytes!("../../../benches/bodies/one.json");
+pub(crate) const ONE: &[u8] = include_bytes!("../../../benches/bodies/one.json");
 
 pub(crate) const SCENARIOS: [Scenario; 8] = [
     Scenario { name: "1 connection", load: Load::Closed(1), body: ONE },

@@ -68,6 +68,43 @@ pub(crate) fn print_foot(first_answer: Duration, size: u64) {
     println!("binary: {:.2} MiB", mebibytes(size));
 }
 
+/// A line of the soak.
+pub(crate) struct Sample {
+    at: Duration,
+    reviews: usize,
+    p50: Duration,
+    p99: Duration,
+    pub(crate) resident: u64,
+    pub(crate) descriptors: u64,
+}
+
+impl Sample {
+    /// `took` is sorted and not empty; `resident` is in KiB.
+    pub(crate) fn new(at: Duration, took: &[Duration], resident: u64, descriptors: u64) -> Self {
+        let of = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
+        Self { at, reviews: took.len(), p50: of(50), p99: of(99), resident, descriptors }
+    }
+}
+
+pub(crate) fn print_soak_head() {
+    println!(
+        "{:>8} {:>9} {:>9} {:>9} {:>14} {:>12}",
+        "after, s", "reviews", "p50, ms", "p99, ms", "resident, MiB", "descriptors",
+    );
+}
+
+pub(crate) fn print_soak_row(sample: &Sample) {
+    println!(
+        "{:>8.0} {:>9} {:>9.3} {:>9.3} {:>14.2} {:>12}",
+        sample.at.as_secs_f64(),
+        sample.reviews,
+        sample.p50.as_secs_f64() * 1000.0,
+        sample.p99.as_secs_f64() * 1000.0,
+        mebibytes(sample.resident * 1024),
+        sample.descriptors,
+    );
+}
+
 #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
 fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / (1024.0 * 1024.0)
