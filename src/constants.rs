@@ -84,13 +84,28 @@ pub const DEFAULT_DRAIN_DELAY: u32 = 5;
 pub const DEFAULT_DRAIN_TIMEOUT: u32 = 10;
 /// Longest drain delay or drain timeout, in seconds.
 pub const MAX_DRAIN: u32 = 300;
+/// How many connections may be open on a listener. The API server needs one for each review that
+/// is under way at the same time.
+pub const DEFAULT_MAX_CONNECTIONS: u32 = 512;
 /// How long a client may take for its TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may then take for its first request. The API server connects only when it
+/// has one.
+pub const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may wait for the (next) request. The API server closes a connection
 /// that was idle for 90 s; this is longer, so that it never sends into one that we close.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long a client may take to send a body: as long as the API server waits at the most.
+/// How long a client may take to send a body, if it does not say itself how long it waits: as
+/// long as the API server waits at the most.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest header of a request, in bytes. The API server's has some 200.
+pub const MAX_HEADER_BYTES: u32 = 16 * 1024;
+/// How much of a request is read at once, in bytes.
+pub const MAX_BUFFER_BYTES: u32 = 32 * 1024;
+/// How much memory all bodies together may take that arrive in more than one piece, in bytes.
+pub const MAX_BODIES_BYTES: usize = 2 * MAX_BODY_BYTES;
+/// How many requests may be under way on an HTTP/2 connection.
+pub const MAX_STREAMS: u32 = 32;
 /// How often the certificate's files are looked at.
 pub const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 

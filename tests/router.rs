@@ -1,4 +1,4 @@
-//! The real router, without a socket: what goes in, and what comes out.
+//! The webhook without a socket: what goes in, and what comes out.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
@@ -296,6 +296,21 @@ async fn a_draining_server_answers_and_asks_to_be_asked_no_more(
         assert_eq!(header, connection);
     }
     assert_eq!(server.review(EXAMPLE).await["allowed"], true);
+}
+
+#[rstest]
+#[case::other_path(Method::GET, "/", 404, "only /live, /ready and /metrics here\n")]
+#[case::not_a_get(Method::POST, "/ready", 405, "only GET here\n")]
+#[tokio::test]
+async fn the_admin_port_says_what_it_has(
+    #[case] method: Method,
+    #[case] path: &str,
+    #[case] status: u16,
+    #[case] line: &str,
+) {
+    let response = Server::new().admin.answer(&method, path);
+    assert_eq!(response.status().as_u16(), status);
+    assert_eq!(text(response).await, line);
 }
 
 #[tokio::test]

@@ -1,219 +1,30 @@
 //! The real program, over real TLS and with real signals, on loopback.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod program;
+
 use std::{
-    fs,
-    os::unix::fs::symlink,
-    path::Path,
-    process::{Command, ExitStatus, Stdio},
-    sync::Arc,
+    process::Command,
     time::{Duration, Instant},
 };
 
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::{Full, StreamBody};
 use hyper::{
-    Request, Response, StatusCode,
-    body::{Body, Bytes, Frame, Incoming},
-    client::conn::{http1, http2},
-    header::CONNECTION,
+    StatusCode,
+    body::{Bytes, Frame},
+    client::conn::http2,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{CertificateParams, CertifiedIssuer, IsCa, Issuer, KeyPair};
-use rstest::rstest;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName},
+use program::{
+    Certificates, EXAMPLE, LIMIT, PROGRAM, Server, assert_answered, example, http1_client, review,
+    text,
 };
-use tempfile::TempDir;
+use rstest::rstest;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
     net::TcpStream,
-    process::{Child, ChildStderr},
+    task::JoinHandle,
     time::{sleep, timeout},
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_apisix-prestop");
-const EXAMPLE: &str = include_str!("../manifests/examples/review.json");
-/// Nothing in here takes longer, short of a fault.
-const LIMIT: Duration = Duration::from_secs(15);
-
-/// The program while it runs. It is killed when this is dropped.
-struct Server {
-    child: Child,
-    log: tokio::io::Lines<BufReader<ChildStderr>>,
-    /// The lines so far.
-    seen: String,
-    webhook: u16,
-    admin: u16,
-}
-
-impl Server {
-    async fn start(flags: &[&str]) -> Self {
-        let mut command = tokio::process::Command::new(PROGRAM);
-        command
-            .args(["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
-            .args(flags)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            // Whatever cluster the developer is logged in to is not for the tests.
-            .env_remove("KUBECONFIG")
-            .env_remove("KUBERNETES_SERVICE_HOST")
-            .env("HOME", "/nonexistent")
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = command.spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut server = Self { child, log, seen: String::new(), webhook: 0, admin: 0 };
-        let serving = server.wait_for(" serving version=").await;
-        let port = |key: &str| {
-            let value = serving.split(key).nth(1).unwrap().split(' ').next().unwrap();
-            value.rsplit(':').next().unwrap().parse().unwrap()
-        };
-        (server.webhook, server.admin) = (port(" address="), port(" admin_address="));
-        server
-    }
-
-    /// The next line of the log with `text` in it.
-    async fn wait_for(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            let line = timeout(deadline - Instant::now(), self.log.next_line()).await;
-            let Ok(Ok(Some(line))) = line else {
-                panic!("no {text:?} in the log ({line:?}):\n{}", self.seen);
-            };
-            self.seen.push_str(&line);
-            self.seen.push('\n');
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-    }
-
-    async fn exit(&mut self) -> ExitStatus {
-        timeout(LIMIT, self.child.wait()).await.expect("the program should have ended").unwrap()
-    }
-
-    async fn readiness(&self) -> (StatusCode, String) {
-        let stream = TcpStream::connect(("127.0.0.1", self.admin)).await.unwrap();
-        let (mut client, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        let request = Request::get("/ready").body(Full::<Bytes>::default()).unwrap();
-        let response = client.send_request(request).await.unwrap();
-        (response.status(), text(response).await)
-    }
-}
-
-async fn text(response: Response<Incoming>) -> String {
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    String::from_utf8(body.to_vec()).unwrap()
-}
-
-fn review<B>(body: B) -> Request<B> {
-    let request = Request::post("/inject?timeout=2s").header("content-type", "application/json");
-    request.header("host", "localhost").body(body).unwrap()
-}
-
-fn example() -> Request<Full<Bytes>> {
-    review(Full::from(EXAMPLE))
-}
-
-/// A CA of the tests, and a mounted Secret with certificates of it.
-struct Certificates {
-    ca: CertifiedIssuer<'static, KeyPair>,
-    secret: TempDir,
-}
-
-impl Certificates {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let certificates = Self { ca, secret: tempfile::tempdir().unwrap() };
-        certificates.rotate();
-        for file in ["tls.crt", "tls.key"] {
-            symlink(Path::new("..data").join(file), certificates.path(file)).unwrap();
-        }
-        certificates
-    }
-
-    fn path(&self, file: &str) -> std::path::PathBuf {
-        self.secret.path().join(file)
-    }
-
-    /// Swaps in a new pair as the kubelet does it, and returns the new certificate.
-    fn rotate(&self) -> CertificateDer<'static> {
-        let key = KeyPair::generate().unwrap();
-        let issuer: &Issuer<'_, _> = &self.ca;
-        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, issuer).unwrap();
-        self.swap(&certificate.pem(), &key.serialize_pem());
-        certificate.into()
-    }
-
-    fn swap(&self, chain: &str, key: &str) {
-        let version =
-            tempfile::Builder::new().prefix("..v").tempdir_in(&self.secret).unwrap().keep();
-        fs::write(version.join("tls.crt"), chain).unwrap();
-        fs::write(version.join("tls.key"), key).unwrap();
-        symlink(version.file_name().unwrap(), self.path("..data_tmp")).unwrap();
-        fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
-    }
-
-    async fn start(&self, flags: &[&str]) -> Server {
-        let (chain, key) = (self.path("tls.crt"), self.path("tls.key"));
-        let files =
-            [format!("--tls-cert={}", chain.display()), format!("--tls-key={}", key.display())];
-        let mut all: Vec<_> = files.iter().map(String::as_str).collect();
-        all.extend(flags);
-        Server::start(&all).await
-    }
-
-    async fn connect(&self, server: &Server, protocol: &[u8]) -> TlsStream<TcpStream> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.ca.der().clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![protocol.to_vec()];
-        let stream = TcpStream::connect(("127.0.0.1", server.webhook)).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
-    }
-
-    async fn served(&self, server: &Server) -> CertificateDer<'static> {
-        let stream = self.connect(server, b"http/1.1").await;
-        stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
-    }
-
-    /// A kept-alive HTTP/1.1 connection.
-    async fn client<B>(&self, server: &Server) -> http1::SendRequest<B>
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let stream = TokioIo::new(self.connect(server, b"http/1.1").await);
-        let (client, connection) = http1::handshake(stream).await.unwrap();
-        tokio::spawn(connection);
-        client
-    }
-}
-
-async fn assert_answered(client: &mut http1::SendRequest<Full<Bytes>>, connection: Option<&str>) {
-    client.ready().await.unwrap();
-    let response = client.send_request(example()).await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    let header = response.headers().get(CONNECTION).map(|value| value.to_str().unwrap());
-    assert_eq!(header, connection);
-    assert!(text(response).await.contains("\"allowed\":true"));
-}
 
 #[tokio::test]
 async fn a_first_try_without_flags_works_as_it_says() {
@@ -286,20 +97,32 @@ async fn a_connection_is_kept_alive() {
     }
 }
 
-#[tokio::test]
-async fn http2_is_spoken_where_the_client_asks_for_it() {
-    let certificates = Certificates::new();
-    let server = certificates.start(&["--hook=sleep"]).await;
-    let stream = certificates.connect(&server, b"h2").await;
+/// Requests on an HTTP/2 connection, and the end of that.
+async fn http2_client(
+    certificates: &Certificates,
+    server: &Server,
+) -> (http2::SendRequest<Full<Bytes>>, JoinHandle<hyper::Result<()>>) {
+    let stream = certificates.connect(server, b"h2").await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let (mut client, connection) =
+    let (client, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
+    (client, tokio::spawn(connection))
+}
+
+async fn assert_answered_by_http2(client: &mut http2::SendRequest<Full<Bytes>>) {
     let mut request = example();
     *request.uri_mut() = "https://localhost/inject".parse().unwrap();
     let response = client.send_request(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(text(response).await.contains("\"allowed\":true"));
+}
+
+#[tokio::test]
+async fn http2_is_spoken_where_the_client_asks_for_it() {
+    let certificates = Certificates::new();
+    let server = certificates.start(&["--hook=sleep"]).await;
+    let (mut client, _) = http2_client(&certificates, &server).await;
+    assert_answered_by_http2(&mut client).await;
 }
 
 #[tokio::test]
@@ -390,6 +213,59 @@ async fn a_client_that_never_ends_does_not_hold_up_the_exit() {
     assert_eq!(server.exit().await.code(), Some(0));
 }
 
+#[tokio::test]
+async fn a_client_of_http2_is_told_to_leave_while_others_are_still_let_in() {
+    let certificates = Certificates::new();
+    let mut server = certificates.start(&["--hook=sleep", "--drain-delay=60s"]).await;
+    let (mut client, told) = http2_client(&certificates, &server).await;
+    assert_answered_by_http2(&mut client).await;
+    server.signal("-TERM");
+    server.wait_for("draining").await;
+    // A client that is told by a GOAWAY finishes what is under way and closes.
+    timeout(LIMIT, told).await.expect("a GOAWAY during the drain delay").unwrap().unwrap();
+    let (mut client, told) = http2_client(&certificates, &server).await;
+    assert_answered_by_http2(&mut client).await;
+    timeout(LIMIT, told).await.expect("a GOAWAY after the first answer").unwrap().unwrap();
+    assert_answered(&mut certificates.client(&server).await, Some("close")).await;
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_late_and_do_not_hold_up_the_exit() {
+    let certificates = Certificates::new();
+    let flags = ["--hook=sleep", "--drain-delay=1s", "--drain-timeout=60s"];
+    let mut server = certificates.start(&flags).await;
+    let mut idle = certificates.client(&server).await;
+    assert_answered(&mut idle, None).await;
+    let _says_nothing = certificates.connect(&server, b"http/1.1").await;
+    let _half_open = TcpStream::connect(("127.0.0.1", server.webhook)).await.unwrap();
+    server.signal("-TERM");
+    server.wait_for("draining").await;
+    assert!(!idle.is_closed(), "nothing is closed as long as others are accepted");
+    assert_eq!(server.exit().await.code(), Some(0), "log:\n{}", server.seen);
+}
+
+#[tokio::test]
+async fn only_clients_with_a_certificate_of_the_ca_are_let_in() {
+    use tokio::io::AsyncReadExt;
+    let (certificates, clients) = (Certificates::new(), Certificates::new());
+    let ca = clients.path("ca.crt");
+    std::fs::write(&ca, clients.ca.pem()).unwrap();
+    let flag = format!("--client-ca={}", ca.display());
+    let server = certificates.start(&["--hook=sleep", &flag]).await;
+
+    // In TLS 1.3 a client learns only after its part of the handshake that it is refused.
+    let mut nobody = certificates.connect(&server, b"http/1.1").await;
+    let refused = timeout(LIMIT, nobody.read_u8()).await.unwrap().unwrap_err().to_string();
+    assert!(refused.contains("CertificateRequired"), "without a certificate: {refused}");
+    let mut other = certificates.connect_as_client(&server, &certificates).await.unwrap();
+    let refused = timeout(LIMIT, other.read_u8()).await.unwrap().unwrap_err().to_string();
+    assert!(refused.contains("fatal alert"), "with a certificate of another CA: {refused}");
+
+    let api_server = clients.connect_as_client(&server, &certificates).await.unwrap();
+    assert_answered(&mut http1_client(api_server).await, None).await;
+    assert_eq!(server.readiness().await.0, StatusCode::OK, "the kubelet needs no certificate");
+}
+
 #[rstest]
 #[case::sigterm("-TERM")]
 #[case::control_c("-INT")]
@@ -417,6 +293,10 @@ async fn a_second_signal_aborts(#[case] signal: &str) {
 #[case::key_without_certificate(&["--tls-key=/tmp/key"], "--tls-cert <FILE>")]
 #[case::no_such_file(&["--tls-cert=/nonexistent/tls.crt", "--tls-key=/nonexistent/tls.key"], "error: --tls-cert /nonexistent/tls.crt: No such file or directory")]
 #[case::not_a_certificate(&["--tls-cert=/dev/null", "--tls-key=/dev/null"], "error: --tls-cert /dev/null, --tls-key /dev/null: no certificate in PEM form")]
+#[case::no_such_client_ca(&["--client-ca=/nonexistent/ca.crt"], "error: --client-ca /nonexistent/ca.crt: No such file or directory")]
+#[case::empty_client_ca(&["--client-ca=/dev/null"], "error: --client-ca /dev/null: no certificate in PEM form")]
+#[case::client_ca_is_no_certificate(&["--client-ca=Cargo.toml"], "error: --client-ca Cargo.toml: no certificate in PEM form")]
+#[case::no_connections(&["--max-connections=0"], "--max-connections <NUMBER>': 0 is not in 1..=65536")]
 #[case::address_not_ours(&["--listen=192.0.2.1:8443"], "error: --listen: cannot listen on 192.0.2.1:8443: ")]
 #[case::unknown_flag(&["--wait=5"], "unexpected argument '--wait'")]
 fn a_bad_flag_is_named_and_the_exit_code_is_2(#[case] flags: &[&str], #[case] message: &str) {

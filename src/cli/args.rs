@@ -8,7 +8,7 @@ use super::inject::{InjectArgs, ManifestArgs};
 use crate::{
     constants::{
         DEFAULT_ADMIN_LISTEN, DEFAULT_DELAY, DEFAULT_DRAIN_DELAY, DEFAULT_DRAIN_TIMEOUT,
-        DEFAULT_LISTEN, DEFAULT_MAX_DELAY, DEFAULT_SHUTDOWN_RESERVE,
+        DEFAULT_LISTEN, DEFAULT_MAX_CONNECTIONS, DEFAULT_MAX_DELAY, DEFAULT_SHUTDOWN_RESERVE,
     },
     injection::{GracePolicy, Hook, Policy},
     seconds::{Delay, DrainTime, ShutdownReserve},
@@ -164,6 +164,14 @@ pub struct ListenerArgs {
     /// The certificate's private key, in PEM form; read again when it changes
     #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// CA certificates, in PEM form: only clients with a certificate of theirs are let in, such as
+    /// an API server that has been given one. Not for the admin listener
+    #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_CLIENT_CA")]
+    pub client_ca: Option<PathBuf>,
+    /// How many connections each listener keeps open: 1 to 65536. Beyond that, the oldest that has
+    /// not sent a request yet makes room
+    #[arg(long, value_name = "NUMBER", env = "APISIX_PRESTOP_MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub max_connections: u32,
 }
 
 /// How to stop.

@@ -60,12 +60,11 @@ impl Cli {
 impl Error {
     /// 2 when a flag or the input is to blame, otherwise 1.
     pub fn exit_code(&self) -> ExitCode {
-        use ServeError::{Bind, CertificateFiles, Flags};
+        use ServeError::{Bind, CertificateFiles, ClientCa, Flags};
         use manifests::Error::{Notices, Write};
         match self {
-            Self::Serve(Flags(_) | Bind(_) | CertificateFiles(_)) | Self::Flags(_) => {
-                ExitCode::from(2)
-            }
+            Self::Serve(Flags(_) | Bind(_) | CertificateFiles(_) | ClientCa(_))
+            | Self::Flags(_) => ExitCode::from(2),
             Self::Manifests(error) if !matches!(error, Notices(_) | Write(_)) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }

@@ -9,7 +9,6 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::args::{
     DelayAboveMaximum, HookMode, InjectionArgs, ListenerArgs, ServeArgs, ShutdownArgs,
@@ -19,8 +18,9 @@ use crate::{
     constants::INJECT_PATH,
     injection::Hook,
     server::{
-        Admin, BindError, CertificateError, CertificateFiles, CertificateFilesError, Phase,
-        ServedCertificate, Webhook, accept, bind, server_config, throw_away,
+        Admin, BindError, CertificateError, CertificateFiles, CertificateFilesError, ClientCaError,
+        Phase, ServedCertificate, Stop, Terms, Webhook, accept, bind, client_verifier,
+        server_config, throw_away,
     },
     telemetry::Metrics,
 };
@@ -43,6 +43,9 @@ pub enum ServeError {
     /// The certificate's files cannot be used.
     #[error(transparent)]
     CertificateFiles(#[from] CertificateFilesError),
+    /// The CA of the clients cannot be used.
+    #[error(transparent)]
+    ClientCa(#[from] ClientCaError),
     /// No throw-away certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -80,16 +83,19 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
     let admin_address = admin_listener.local_addr().map_err(ServeError::LocalAddress)?;
 
     // The admin listener first: while the API server is slow to answer, `/ready` can say so.
-    let stop = CancellationToken::new();
-    let drain_timeout = shutdown.drain_timeout.duration();
+    let stop = Stop::default();
+    let terms = Terms {
+        tls: None,
+        max_connections: usize::try_from(listeners.max_connections).unwrap_or(usize::MAX),
+        stop: stop.clone(),
+        drain_timeout: shutdown.drain_timeout.duration(),
+    };
     let admin = Admin::new(phase.clone(), metrics.clone());
     let answer = service_fn(move |request: Request<Incoming>| {
         let response = admin.answer(request.method(), request.uri().path());
         ready(Ok::<_, Infallible>(response))
     });
-    spawn(&mut tasks, "admin listener", {
-        accept(admin_listener, None, answer, stop.clone(), drain_timeout)
-    });
+    spawn(&mut tasks, "admin listener", accept(admin_listener, answer, terms.clone()));
 
     let asks = injection.hook == HookMode::Auto || events;
     let client = if asks { client(&injection) } else { None };
@@ -119,7 +125,7 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
         async move { Ok::<_, Infallible>(webhook.answer(request).await) }
     });
     spawn(&mut tasks, "webhook listener", {
-        accept(webhook_listener, Some(tls), answer, stop.clone(), drain_timeout)
+        accept(webhook_listener, answer, Terms { tls: Some(tls), ..terms })
     });
 
     phase.serve();
@@ -149,10 +155,11 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
 }
 
 /// Goes on serving for a while, then stops accepting and waits for what is under way.
-async fn drain(shutdown: &ShutdownArgs, stop: &CancellationToken, tasks: &mut JoinSet<TaskName>) {
+async fn drain(shutdown: &ShutdownArgs, stop: &Stop, tasks: &mut JoinSet<TaskName>) {
     tracing::info!(delay = %shutdown.drain_delay, "draining");
+    stop.leave.cancel();
     tokio::time::sleep(shutdown.drain_delay.duration()).await;
-    stop.cancel();
+    stop.close.cancel();
     // The listeners end by themselves now; what only follows something never does.
     let mut listeners = 2;
     while listeners > 0 {
@@ -201,7 +208,8 @@ fn tls(
             ServedCertificate::new(throw_away()?)
         }
     };
-    Ok(Arc::new(server_config(served)?))
+    let clients = listeners.client_ca.as_deref().map(client_verifier).transpose()?;
+    Ok(Arc::new(server_config(served, clients)?))
 }
 
 /// The hook to start with, and whether the cluster has named it.

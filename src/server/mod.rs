@@ -3,15 +3,19 @@
 mod admin;
 mod body;
 mod certificate_files;
+mod client_ca;
 mod connections;
 mod listener;
+mod newcomers;
+mod patience;
 mod phase;
 mod tls;
 mod webhook;
 
 pub use admin::Admin;
 pub use certificate_files::{CertificateFiles, CertificateFilesError};
-pub use connections::accept;
+pub use client_ca::{ClientCaError, client_verifier};
+pub use connections::{Stop, Terms, accept};
 pub use listener::{BindError, bind};
 pub use phase::Phase;
 pub use tls::{

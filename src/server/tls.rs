@@ -7,7 +7,10 @@ use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
-    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
+    server::{
+        ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+        danger::ClientCertVerifier,
+    },
     sign::CertifiedKey,
 };
 
@@ -34,14 +37,18 @@ impl ResolvesServerCert for ServedCertificate {
     }
 }
 
-/// A configuration for TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+/// A configuration for TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1. With `clients`, a client has to
+/// show a certificate that this accepts.
 ///
 /// # Errors
 /// None that can be provoked: the provider supports both versions.
-pub fn server_config(certificate: Arc<ServedCertificate>) -> Result<ServerConfig, rustls::Error> {
+pub fn server_config(
+    certificate: Arc<ServedCertificate>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(crypto_provider())
         .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
         .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // The API server keeps its connections, and resumes none of them: to remember sessions would

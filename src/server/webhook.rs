@@ -12,7 +12,8 @@ use hyper::{
 };
 
 use super::{
-    body::{BodyError, read_body},
+    body::{BodyError, Room, read_body},
+    patience::client_timeout,
     phase::Phase,
 };
 use crate::{
@@ -40,6 +41,7 @@ pub struct Webhook {
     events: Option<EventSender>,
     metrics: Arc<Metrics>,
     phase: Arc<Phase>,
+    room: Room,
 }
 
 impl Webhook {
@@ -52,7 +54,8 @@ impl Webhook {
         phase: Arc<Phase>,
     ) -> Arc<Self> {
         metrics.set_hook(policy.hook);
-        Arc::new(Self { policy: ArcSwap::from_pointee(policy), mode, events, metrics, phase })
+        let (policy, room) = (ArcSwap::from_pointee(policy), Room::default());
+        Arc::new(Self { policy, mode, events, metrics, phase, room })
     }
 
     /// Injects another hook from now on.
@@ -102,8 +105,11 @@ impl Webhook {
             return Err(RefusedRequest::new(Refusal::Method, message));
         }
         check_content_type(request.headers())?;
-        let body = read_body(request.into_body(), BODY_TIMEOUT).await?;
-        self.review(&body)
+        // Once the API server has given up, nobody waits for the answer any more.
+        let patience = client_timeout(request.uri().query());
+        let limit = patience.map_or(BODY_TIMEOUT, |patience| patience.min(BODY_TIMEOUT));
+        let body = read_body(request.into_body(), limit, &self.room).await?;
+        self.review(&body.bytes)
     }
 
     /// A refusal is counted and logged.
@@ -175,6 +181,7 @@ impl From<BodyError> for RefusedRequest {
             BodyError::TooLarge => Refusal::BodyTooLarge,
             BodyError::Broken(_) => Refusal::MalformedBody,
             BodyError::TooSlow(_) => Refusal::Timeout,
+            BodyError::NoRoom => Refusal::Overloaded,
         };
         Self::new(refusal, error)
     }
@@ -190,6 +197,8 @@ impl RefusedRequest {
             Refusal::Timeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            // Without Retry-After: the API server would wait, and ask this replica again.
+            Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let headers = response.headers_mut();

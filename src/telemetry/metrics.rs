@@ -32,19 +32,22 @@ pub enum Refusal {
     BodyTooLarge,
     /// 415: not `application/json`.
     ContentType,
+    /// 503: there are too many large bodies at once.
+    Overloaded,
     /// 500: the answer could not be written.
     Internal,
 }
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MalformedBody,
         Self::Path,
         Self::Method,
         Self::Timeout,
         Self::BodyTooLarge,
         Self::ContentType,
+        Self::Overloaded,
         Self::Internal,
     ];
 
@@ -57,6 +60,7 @@ impl Refusal {
             Self::Timeout => "timeout",
             Self::BodyTooLarge => "body_too_large",
             Self::ContentType => "content_type",
+            Self::Overloaded => "overloaded",
             Self::Internal => "internal",
         }
     }

@@ -4,12 +4,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use apisix_prestop::{
     constants::INJECT_PATH,
-    server::{ServedCertificate, accept, bind, certified_key, server_config},
+    server::{ServedCertificate, Stop, Terms, accept, bind, certified_key, server_config},
 };
 use axum::{Router, body::Body, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
 use http_body_util::BodyExt as _;
 use hyper_util::service::TowerToHyperService;
-use tokio_util::sync::CancellationToken;
 
 use crate::Pair;
 
@@ -28,7 +27,7 @@ const ANSWER: [u8; 560] = [b' '; 560];
 pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
     let Pair { tls_cert, tls_key } = &options.pair;
     let pair = certified_key(&std::fs::read(tls_cert)?, &std::fs::read(tls_key)?)?;
-    let tls = Arc::new(server_config(ServedCertificate::new(pair))?);
+    let tls = Arc::new(server_config(ServedCertificate::new(pair), None)?);
     // As many threads as apisix-prestop has.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -39,9 +38,14 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
         let listener = bind("--listen", options.listen)?;
         let router = Router::new().route(INJECT_PATH, post(answer));
         // Spawned, as there: what runs in `block_on` itself is no part of the thread pool.
-        let never = CancellationToken::new();
         let service = TowerToHyperService::new(router);
-        let server = accept(listener, Some(tls), service, never, Duration::ZERO);
+        let terms = Terms {
+            tls: Some(tls),
+            max_connections: usize::MAX,
+            stop: Stop::default(),
+            drain_timeout: Duration::ZERO,
+        };
+        let server = accept(listener, service, terms);
         Ok(tokio::spawn(server).await?)
     })
 }

@@ -1,0 +1,201 @@
+//! What clients may take: memory, connections and time are bounded, and a review is answered
+//! beside them. On real TLS, with the real program.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod program;
+
+use std::time::{Duration, Instant};
+
+use hyper::{Request, StatusCode};
+use program::{Certificates, EXAMPLE, Server, assert_answered, text};
+use rstest::rstest;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+use tokio_rustls::client::TlsStream;
+
+/// Longer than any limit of time in the program, on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How much more memory a flood may take, in KiB. The limit of the chart's container is 64 MiB.
+const MEMORY_BOUND: u64 = 32 * 1024;
+
+async fn open(server: &Server) -> TcpStream {
+    TcpStream::connect(("127.0.0.1", server.webhook)).await.unwrap()
+}
+
+/// Waits until no more descriptors are open than `before`, and a few.
+async fn assert_descriptors_come_back(server: &Server, before: usize) {
+    let deadline = Instant::now() + LIMIT;
+    while server.descriptors() > before + 5 {
+        let now = server.descriptors();
+        assert!(Instant::now() < deadline, "{now} descriptors are open; {before} were before");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[rstest]
+#[case::that_say_nothing(b"")]
+#[case::in_the_middle_of_a_handshake(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")]
+#[case::that_send_garbage(&[0xff; 2048])]
+#[tokio::test]
+async fn two_thousand_connections_lock_nobody_out(#[case] bytes: &[u8]) {
+    let certificates = Certificates::new();
+    let server = certificates.start(&["--hook=sleep", "--max-connections=100"]).await;
+    let mut kept_alive = certificates.client(&server).await;
+    assert_answered(&mut kept_alive, None).await;
+    let (memory, descriptors) = (server.resident(), server.descriptors());
+
+    let mut flood = Vec::new();
+    for _ in 0..2000 {
+        let mut stream = open(&server).await;
+        // It may be closed already.
+        let _ = stream.write_all(bytes).await;
+        flood.push(stream);
+    }
+    assert_answered(&mut kept_alive, None).await;
+    assert_answered(&mut certificates.client(&server).await, None).await;
+    let (resident, opened) = (server.resident(), server.descriptors());
+    assert!(opened <= 100 + descriptors + 5, "{opened} descriptors are open");
+    assert!(resident <= memory + MEMORY_BOUND, "{memory} KiB before, {resident} KiB in the flood");
+
+    drop(flood);
+    assert_descriptors_come_back(&server, descriptors).await;
+    assert_answered(&mut kept_alive, None).await;
+}
+
+#[tokio::test]
+async fn where_all_are_at_work_another_is_turned_away_at_once() {
+    let certificates = Certificates::new();
+    let server = certificates.start(&["--hook=sleep", "--max-connections=2"]).await;
+    let mut clients = [certificates.client(&server).await, certificates.client(&server).await];
+    for client in &mut clients {
+        assert_answered(client, None).await;
+    }
+    let mut third = open(&server).await;
+    let end = timeout(LIMIT, third.read_u8()).await.expect("closed, not left to wait");
+    assert!(end.is_err(), "nothing is sent to it");
+    for client in &mut clients {
+        assert_answered(client, None).await;
+    }
+}
+
+#[rstest]
+#[case::nothing("", 0)]
+#[case::a_header_byte_by_byte("POST /inject HTTP/1.1\r\nx: ", 1)]
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed(#[case] first: &str, #[case] drip: usize) {
+    let certificates = Certificates::new();
+    let server = certificates.start(&["--hook=sleep"]).await;
+    let mut slow = certificates.connect(&server, b"http/1.1").await;
+    slow.write_all(first.as_bytes()).await.unwrap();
+    let closed = timeout(LIMIT, async {
+        let mut byte = [0];
+        loop {
+            tokio::select! {
+                read = slow.read(&mut byte) => break assert!(matches!(read, Ok(0) | Err(_)), "{read:?}"),
+                () = sleep(Duration::from_millis(100)) => {
+                    let _ = slow.write_all(&b"x"[..drip]).await;
+                }
+            }
+        }
+    });
+    closed.await.expect("the program should have closed it");
+    assert_answered(&mut certificates.client(&server).await, None).await;
+}
+
+/// A request that announces a body of `length` bytes.
+async fn announce(
+    certificates: &Certificates,
+    server: &Server,
+    timeout: &str,
+    length: usize,
+) -> TlsStream<TcpStream> {
+    let mut stream = certificates.connect(server, b"http/1.1").await;
+    let head = format!(
+        "POST /inject?timeout={timeout} HTTP/1.1\r\nhost: localhost\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn status_line(stream: &mut TlsStream<TcpStream>) -> String {
+    let mut line = Vec::new();
+    timeout(LIMIT, async {
+        while !line.ends_with(b"\r\n") {
+            line.push(stream.read_u8().await.unwrap());
+        }
+    })
+    .await
+    .expect("an answer");
+    String::from_utf8(line).unwrap()
+}
+
+#[tokio::test]
+async fn a_body_is_waited_for_as_long_as_the_client_waits() {
+    let certificates = Certificates::new();
+    let server = certificates.start(&["--hook=sleep"]).await;
+    let mut slow = announce(&certificates, &server, "500ms", EXAMPLE.len()).await;
+    slow.write_all(&EXAMPLE.as_bytes()[..100]).await.unwrap();
+    assert_eq!(status_line(&mut slow).await, "HTTP/1.1 408 Request Timeout\r\n");
+}
+
+#[tokio::test]
+async fn large_bodies_that_never_end_take_bounded_memory_and_no_small_review_is_refused() {
+    const MIB: usize = 1024 * 1024;
+    let certificates = Certificates::new();
+    let server = certificates.start(&["--hook=sleep"]).await;
+    let memory = server.resident();
+    let mut held = Vec::new();
+    let refused = timeout(LIMIT, async {
+        loop {
+            assert!(held.len() < 10, "the server holds {} bodies of 6 MiB", held.len());
+            let mut stream = announce(&certificates, &server, "30s", 7 * MIB).await;
+            // Where there is no room any more the answer comes before all is sent.
+            let sent = stream.write_all(&vec![b' '; 6 * MIB]).await;
+            if sent.is_err() || timeout(Duration::from_secs(1), stream.read_u8()).await.is_ok() {
+                break held.len();
+            }
+            held.push(stream);
+        }
+    });
+    assert_eq!(refused.await.unwrap(), 2, "so many have room");
+    let resident = server.resident();
+    assert!(resident <= memory + MEMORY_BOUND, "{memory} KiB before, {resident} KiB now");
+    assert_answered(&mut certificates.client(&server).await, None).await;
+
+    drop(held);
+    // Once they are gone there is room again.
+    let mut body = EXAMPLE.as_bytes().to_vec();
+    body.resize(6 * MIB, b' ');
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let mut client = certificates.client(&server).await;
+        let request = Request::post("/inject").header("content-type", "application/json");
+        let request = request.header("host", "localhost");
+        let body = http_body_util::Full::new(hyper::body::Bytes::from(body.clone()));
+        let response = client.send_request(request.body(body).unwrap()).await.unwrap();
+        if response.status() == StatusCode::OK {
+            break;
+        }
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!response.headers().contains_key("retry-after"));
+        assert_eq!(text(response).await, "there are too many large bodies at once\n");
+        assert!(Instant::now() < deadline, "there should be room again");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_header_without_end_is_refused() {
+    let certificates = Certificates::new();
+    let server = certificates.start(&["--hook=sleep"]).await;
+    let mut stream = certificates.connect(&server, b"http/1.1").await;
+    stream.write_all(b"POST /inject HTTP/1.1\r\nx: ").await.unwrap();
+    stream.write_all(&[b'x'; 20 * 1024]).await.unwrap();
+    let answer = status_line(&mut stream).await;
+    assert_eq!(answer, "HTTP/1.1 431 Request Header Fields Too Large\r\n");
+    assert_answered(&mut certificates.client(&server).await, None).await;
+}

@@ -1,0 +1,277 @@
+//! The program as it runs, and clients of it.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    unreachable_pub,
+    dead_code,
+    missing_docs,
+    reason = "each of the tests that include this uses a part"
+)]
+
+use std::{
+    fs, io,
+    os::unix::fs::symlink,
+    path::Path,
+    process::{Command, ExitStatus, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Body, Bytes, Incoming},
+    client::conn::http1,
+    header::CONNECTION,
+};
+use hyper_util::rt::TokioIo;
+use rcgen::{CertificateParams, CertifiedIssuer, IsCa, Issuer, KeyPair};
+use rustls::{
+    ClientConfig, ConfigBuilder, RootCertStore,
+    client::WantsClientCert,
+    pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName},
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpStream,
+    process::{Child, ChildStderr},
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_apisix-prestop");
+pub const EXAMPLE: &str = include_str!("../../manifests/examples/review.json");
+/// Nothing in here takes longer, short of a fault.
+pub const LIMIT: Duration = Duration::from_secs(15);
+
+/// The program while it runs. It is killed when this is dropped.
+pub struct Server {
+    pub child: Child,
+    log: tokio::io::Lines<BufReader<ChildStderr>>,
+    /// The lines so far.
+    pub seen: String,
+    pub webhook: u16,
+    pub admin: u16,
+}
+
+impl Server {
+    pub async fn start(flags: &[&str]) -> Self {
+        let mut command = tokio::process::Command::new(PROGRAM);
+        command
+            .args(["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
+            .args(flags)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            // Whatever cluster the developer is logged in to is not for the tests.
+            .env_remove("KUBECONFIG")
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .env("HOME", "/nonexistent")
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut server = Self { child, log, seen: String::new(), webhook: 0, admin: 0 };
+        let serving = server.wait_for(" serving version=").await;
+        let port = |key: &str| {
+            let value = serving.split(key).nth(1).unwrap().split(' ').next().unwrap();
+            value.rsplit(':').next().unwrap().parse().unwrap()
+        };
+        (server.webhook, server.admin) = (port(" address="), port(" admin_address="));
+        server
+    }
+
+    /// The next line of the log with `text` in it.
+    pub async fn wait_for(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let line = timeout(deadline - Instant::now(), self.log.next_line()).await;
+            let Ok(Ok(Some(line))) = line else {
+                panic!("no {text:?} in the log ({line:?}):\n{}", self.seen);
+            };
+            self.seen.push_str(&line);
+            self.seen.push('\n');
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    pub async fn exit(&mut self) -> ExitStatus {
+        timeout(LIMIT, self.child.wait()).await.expect("the program should have ended").unwrap()
+    }
+
+    /// How much memory it has resident, in KiB.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(self.proc("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(self.proc("fd")).unwrap().count()
+    }
+
+    fn proc(&self, file: &str) -> String {
+        format!("/proc/{}/{file}", self.child.id().unwrap())
+    }
+
+    pub async fn readiness(&self) -> (StatusCode, String) {
+        let stream = TcpStream::connect(("127.0.0.1", self.admin)).await.unwrap();
+        let (mut client, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("/ready").body(Full::<Bytes>::default()).unwrap();
+        let response = client.send_request(request).await.unwrap();
+        (response.status(), text(response).await)
+    }
+}
+
+pub async fn text(response: Response<Incoming>) -> String {
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+pub fn review<B>(body: B) -> Request<B> {
+    let request = Request::post("/inject?timeout=10s").header("content-type", "application/json");
+    request.header("host", "localhost").body(body).unwrap()
+}
+
+pub fn example() -> Request<Full<Bytes>> {
+    review(Full::from(EXAMPLE))
+}
+
+/// A CA of the tests, and a mounted Secret with certificates of it.
+pub struct Certificates {
+    pub ca: CertifiedIssuer<'static, KeyPair>,
+    secret: TempDir,
+}
+
+impl Certificates {
+    pub fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let certificates = Self { ca, secret: tempfile::tempdir().unwrap() };
+        certificates.rotate();
+        for file in ["tls.crt", "tls.key"] {
+            symlink(Path::new("..data").join(file), certificates.path(file)).unwrap();
+        }
+        certificates
+    }
+
+    pub fn path(&self, file: &str) -> std::path::PathBuf {
+        self.secret.path().join(file)
+    }
+
+    /// Swaps in a new pair as the kubelet does it, and returns the new certificate.
+    pub fn rotate(&self) -> CertificateDer<'static> {
+        let key = KeyPair::generate().unwrap();
+        let issuer: &Issuer<'_, _> = &self.ca;
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, issuer).unwrap();
+        self.swap(&certificate.pem(), &key.serialize_pem());
+        certificate.into()
+    }
+
+    pub fn swap(&self, chain: &str, key: &str) {
+        let version =
+            tempfile::Builder::new().prefix("..v").tempdir_in(&self.secret).unwrap().keep();
+        fs::write(version.join("tls.crt"), chain).unwrap();
+        fs::write(version.join("tls.key"), key).unwrap();
+        symlink(version.file_name().unwrap(), self.path("..data_tmp")).unwrap();
+        fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
+    }
+
+    pub async fn start(&self, flags: &[&str]) -> Server {
+        let (chain, key) = (self.path("tls.crt"), self.path("tls.key"));
+        let files =
+            [format!("--tls-cert={}", chain.display()), format!("--tls-key={}", key.display())];
+        let mut all: Vec<_> = files.iter().map(String::as_str).collect();
+        all.extend(flags);
+        Server::start(&all).await
+    }
+
+    pub async fn connect(&self, server: &Server, protocol: &[u8]) -> TlsStream<TcpStream> {
+        let config = self.trusting().with_no_client_auth();
+        connect(server, config, protocol).await.unwrap()
+    }
+
+    /// As a client that shows a certificate of this CA, to a server that has one of `served`.
+    pub async fn connect_as_client(
+        &self,
+        server: &Server,
+        served: &Self,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let key = KeyPair::generate().unwrap();
+        let issuer: &Issuer<'_, _> = &self.ca;
+        let params = CertificateParams::new(["kube-apiserver".to_owned()]).unwrap();
+        let chain = vec![params.signed_by(&key, issuer).unwrap().into()];
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        let config = served.trusting().with_client_auth_cert(chain, key).unwrap();
+        connect(server, config, b"http/1.1").await
+    }
+
+    fn trusting(&self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.ca.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+    }
+
+    pub async fn served(&self, server: &Server) -> CertificateDer<'static> {
+        let stream = self.connect(server, b"http/1.1").await;
+        stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
+    }
+
+    /// A kept-alive HTTP/1.1 connection.
+    pub async fn client<B>(&self, server: &Server) -> http1::SendRequest<B>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        http1_client(self.connect(server, b"http/1.1").await).await
+    }
+}
+
+async fn connect(
+    server: &Server,
+    mut config: ClientConfig,
+    protocol: &[u8],
+) -> io::Result<TlsStream<TcpStream>> {
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let stream = TcpStream::connect(("127.0.0.1", server.webhook)).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+/// HTTP/1.1 on a connection that is there.
+pub async fn http1_client<B>(stream: TlsStream<TcpStream>) -> http1::SendRequest<B>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (client, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+pub async fn assert_answered(
+    client: &mut http1::SendRequest<Full<Bytes>>,
+    connection: Option<&str>,
+) {
+    client.ready().await.unwrap();
+    let response = client.send_request(example()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let header = response.headers().get(CONNECTION).map(|value| value.to_str().unwrap());
+    assert_eq!(header, connection);
+    assert!(text(response).await.contains("\"allowed\":true"));
+}
