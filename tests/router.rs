@@ -1,4 +1,4 @@
-//! The webhook without a socket: what goes in, and what comes out.
+//! The real router, without a socket: what goes in, and what comes out.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
@@ -6,14 +6,20 @@ use std::sync::Arc;
 use apisix_prestop::{
     constants::MAX_BODY_BYTES,
     injection::{Hook, Policy},
-    server::{Admin, Mode, Phase, Webhook},
+    server::{Mode, Phase, Webhook, admin_router, webhook_router},
     telemetry::Metrics,
 };
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, StatusCode, Version, header::CONNECTION},
+    response::Response,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, Response, StatusCode, Version, body::Bytes, header::CONNECTION};
+use http_body_util::BodyExt;
 use rstest::rstest;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 const EXAMPLE: &str = include_str!("../manifests/examples/review.json");
 
@@ -21,10 +27,9 @@ const EXAMPLE: &str = include_str!("../manifests/examples/review.json");
 struct Server {
     webhook: Arc<Webhook>,
     phase: Arc<Phase>,
-    admin: Arc<Admin>,
+    router: Router,
+    admin: Router,
 }
-
-type Body = Full<Bytes>;
 
 impl Server {
     fn new() -> Self {
@@ -35,12 +40,13 @@ impl Server {
         let (metrics, phase) = (Arc::new(Metrics::default()), Arc::new(Phase::default()));
         let policy = Policy::default();
         let webhook = Webhook::new(policy, mode, None, metrics.clone(), phase.clone());
-        let admin = Admin::new(phase.clone(), metrics);
-        Self { webhook, phase, admin }
+        let router = webhook_router(webhook.clone());
+        let admin = admin_router(phase.clone(), metrics);
+        Self { webhook, phase, router, admin }
     }
 
-    async fn send(&self, request: Request<Body>) -> Response<Body> {
-        self.webhook.answer(request).await
+    async fn send(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Posts a review and returns the `response` of the answer.
@@ -54,7 +60,8 @@ impl Server {
     }
 
     async fn get_admin(&self, path: &str) -> (StatusCode, String) {
-        let response = self.admin.answer(&Method::GET, path);
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = self.admin.clone().oneshot(request).await.unwrap();
         (response.status(), text(response).await)
     }
 
@@ -71,7 +78,7 @@ fn post(body: impl Into<Body>) -> Request<Body> {
     Request::post("/inject").header("content-type", "application/json").body(body.into()).unwrap()
 }
 
-async fn text(response: Response<Body>) -> String {
+async fn text(response: Response) -> String {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.to_vec()).unwrap()
 }
@@ -224,9 +231,9 @@ async fn a_change_of_the_hook_holds_from_the_next_request_on() {
     "malformed_body",
     "the body is admission.k8s.io/v1beta1 AdmissionReview; expected admission.k8s.io/v1 AdmissionReview"
 )]
-#[case::get(Request::get("/inject").body(Body::default()).unwrap(), 405, "method", "/inject takes POST, not GET")]
-#[case::put(Request::put("/inject").body(Body::default()).unwrap(), 405, "method", "/inject takes POST, not PUT")]
-#[case::other_path(Request::post("/mutate").body(Body::default()).unwrap(), 404, "path", "no /mutate here, only POST /inject")]
+#[case::get(Request::get("/inject").body(Body::empty()).unwrap(), 405, "method", "/inject takes POST, not GET")]
+#[case::put(Request::put("/inject").body(Body::empty()).unwrap(), 405, "method", "/inject takes POST, not PUT")]
+#[case::other_path(Request::post("/mutate").body(Body::empty()).unwrap(), 404, "path", "no /mutate here, only POST /inject")]
 #[case::form(Request::post("/inject").header("content-type", "text/plain").body(Body::from("{}")).unwrap(), 415, "content_type",
     "the content type is \"text/plain\"; expected application/json")]
 #[case::no_content_type(Request::post("/inject").body(Body::from("{}")).unwrap(), 415, "content_type",
@@ -308,7 +315,8 @@ async fn the_admin_port_says_what_it_has(
     #[case] status: u16,
     #[case] line: &str,
 ) {
-    let response = Server::new().admin.answer(&method, path);
+    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    let response = Server::new().admin.oneshot(request).await.unwrap();
     assert_eq!(response.status().as_u16(), status);
     assert_eq!(text(response).await, line);
 }

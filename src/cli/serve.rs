@@ -1,8 +1,7 @@
 //! `apisix-prestop serve`: everything put together, from the flags to the exit.
 
-use std::{convert::Infallible, future::ready, io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
-use hyper::{Request, body::Incoming, service::service_fn};
 use kube::Client;
 use rustls::ServerConfig;
 use tokio::{
@@ -18,9 +17,9 @@ use crate::{
     constants::INJECT_PATH,
     injection::Hook,
     server::{
-        Admin, BindError, CertificateError, CertificateFiles, CertificateFilesError, ClientCaError,
-        Phase, ServedCertificate, Stop, Terms, Webhook, accept, bind, client_verifier,
-        server_config, throw_away,
+        BindError, CertificateError, CertificateFiles, CertificateFilesError, ClientCaError, Phase,
+        ServedCertificate, Stop, Terms, Webhook, accept, admin_router, bind, client_verifier,
+        server_config, throw_away, webhook_router,
     },
     telemetry::Metrics,
 };
@@ -90,12 +89,8 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
         stop: stop.clone(),
         drain_timeout: shutdown.drain_timeout.duration(),
     };
-    let admin = Admin::new(phase.clone(), metrics.clone());
-    let answer = service_fn(move |request: Request<Incoming>| {
-        let response = admin.answer(request.method(), request.uri().path());
-        ready(Ok::<_, Infallible>(response))
-    });
-    spawn(&mut tasks, "admin listener", accept(admin_listener, answer, terms.clone()));
+    let router = admin_router(phase.clone(), metrics.clone());
+    spawn(&mut tasks, "admin listener", accept(admin_listener, router, terms.clone()));
 
     let asks = injection.hook == HookMode::Auto || events;
     let client = if asks { client(&injection) } else { None };
@@ -120,12 +115,8 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
             follow_hook(client, choice.known, move |hook| webhook.set_hook(hook))
         });
     }
-    let answer = service_fn(move |request: Request<Incoming>| {
-        let webhook = webhook.clone();
-        async move { Ok::<_, Infallible>(webhook.answer(request).await) }
-    });
     spawn(&mut tasks, "webhook listener", {
-        accept(webhook_listener, answer, Terms { tls: Some(tls), ..terms })
+        accept(webhook_listener, webhook_router(webhook), Terms { tls: Some(tls), ..terms })
     });
 
     phase.serve();

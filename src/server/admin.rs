@@ -2,59 +2,42 @@
 
 use std::sync::Arc;
 
-use http_body_util::Full;
-use hyper::{
-    Method, Response, StatusCode,
-    body::Bytes,
-    header::{CONTENT_TYPE, HeaderValue},
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
 };
 
 use super::phase::Phase;
 use crate::telemetry::Metrics;
 
-const TEXT: &str = "text/plain; charset=utf-8";
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// What the admin answers depend on.
-pub struct Admin {
-    phase: Arc<Phase>,
-    metrics: Arc<Metrics>,
+/// The admin routes.
+pub fn admin_router(phase: Arc<Phase>, metrics: Arc<Metrics>) -> Router {
+    let health = Router::new()
+        .route("/live", get(|| async { "live\n" }))
+        .route("/ready", get(ready))
+        .with_state(phase);
+    Router::new()
+        .route("/metrics", get(page))
+        .with_state(metrics)
+        .merge(health)
+        .fallback(async || (StatusCode::NOT_FOUND, "only /live, /ready and /metrics here\n"))
+        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "only GET here\n"))
 }
 
-impl Admin {
-    /// The admin part of a server.
-    pub fn new(phase: Arc<Phase>, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { phase, metrics })
-    }
-
-    /// Answers a request, whatever it is. A body is not looked at.
-    pub fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET here\n".to_owned());
-        }
-        match path {
-            "/live" => text(StatusCode::OK, "live\n".to_owned()),
-            "/ready" => match self.phase.readiness() {
-                Ok(()) => text(StatusCode::OK, "ready\n".to_owned()),
-                Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
-            },
-            "/metrics" => match self.metrics.page() {
-                Ok(page) => typed(OPEN_METRICS, page),
-                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-            },
-            _ => text(StatusCode::NOT_FOUND, "only /live, /ready and /metrics here\n".to_owned()),
-        }
+async fn ready(State(phase): State<Arc<Phase>>) -> (StatusCode, String) {
+    match phase.readiness() {
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }
 
-fn text(status: StatusCode, line: String) -> Response<Full<Bytes>> {
-    let mut response = typed(TEXT, line);
-    *response.status_mut() = status;
-    response
-}
-
-fn typed(content_type: &'static str, content: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(content));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
+async fn page(State(metrics): State<Arc<Metrics>>) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match metrics.page() {
+        Ok(page) => ([(CONTENT_TYPE, OPEN_METRICS)], page).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
 }

@@ -1,21 +1,20 @@
 //! Accepting connections, and letting them finish.
 
 use std::{
-    error::Error,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
 
+use axum::Router;
 use hyper::{
-    Request, Response,
-    body::{Body, Incoming},
     server::conn::{http1, http2},
     service::{Service, service_fn},
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
+    service::TowerToHyperService,
 };
 use rustls::ServerConfig;
 use tokio::{
@@ -60,15 +59,9 @@ pub struct Terms {
 
 /// Accepts connections until it is to stop, then closes the listener, lets each open connection
 /// finish its request, and gives up on them after the drain timeout.
-pub async fn accept<S, B>(listener: TcpListener, service: S, terms: Terms)
-where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
+pub async fn accept(listener: TcpListener, router: Router, terms: Terms) {
     let Terms { tls, max_connections, stop, drain_timeout } = terms;
-    let server = Server { tls: tls.map(TlsAcceptor::from), service, stop: stop.clone() };
+    let server = Server { tls: tls.map(TlsAcceptor::from), router, stop: stop.clone() };
     let (connections, newcomers) = (TaskTracker::new(), Arc::new(Newcomers::default()));
     loop {
         let accepted = tokio::select! {
@@ -96,19 +89,13 @@ where
 }
 
 #[derive(Clone)]
-struct Server<S> {
+struct Server {
     tls: Option<TlsAcceptor>,
-    service: S,
+    router: Router,
     stop: Stop,
 }
 
-impl<S, B> Server<S>
-where
-    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
+impl Server {
     async fn serve(self, stream: TcpStream, newcomer: Newcomer) {
         // Answers are small and somebody waits for each.
         if let Err(error) = stream.set_nodelay(true) {
@@ -137,7 +124,8 @@ where
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { service, stop, .. } = self;
+        let Self { router, stop, .. } = self;
+        let service = TowerToHyperService::new(router);
         let stream = TokioIo::new(stream);
         let first_request = Arc::new(Notify::new());
         let service = {

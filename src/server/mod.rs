@@ -12,7 +12,7 @@ mod phase;
 mod tls;
 mod webhook;
 
-pub use admin::Admin;
+pub use admin::admin_router;
 pub use certificate_files::{CertificateFiles, CertificateFilesError};
 pub use client_ca::{ClientCaError, client_verifier};
 pub use connections::{Stop, Terms, accept};
@@ -21,4 +21,4 @@ pub use phase::Phase;
 pub use tls::{
     CertificateError, ServedCertificate, certified_key, crypto_provider, server_config, throw_away,
 };
-pub use webhook::{Mode, Webhook};
+pub use webhook::{Mode, Webhook, webhook_router};

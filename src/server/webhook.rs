@@ -3,13 +3,17 @@
 use std::{fmt, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
-use clap::ValueEnum;
-use http_body_util::Full;
-use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode, Version,
-    body::{Body, Bytes},
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue},
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderValue, StatusCode, Version,
+        header::{ALLOW, CONNECTION, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+    routing::post,
 };
+use clap::ValueEnum;
 
 use super::{
     body::{BodyError, Room, read_body},
@@ -23,6 +27,8 @@ use crate::{
     injection::{Decision, Hook, Plan, Policy},
     telemetry::{Metrics, Refusal},
 };
+
+const JSON: &str = "application/json";
 
 /// What the webhook does with a decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -68,42 +74,8 @@ impl Webhook {
         }
     }
 
-    /// Answers a request, whatever it is.
-    pub async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
-    where
-        B: Body<Data = Bytes> + Unpin,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let version = request.version();
-        let mut response = match self.inject(request).await {
-            Ok(answer) => answered(answer),
-            Err(refused) => self.refuse(refused),
-        };
-        // Without this the API server would go on using the connection: it has no other way to
-        // learn that this replica is no longer behind the Service. HTTP/2 has no such header: it
-        // has GOAWAY, which the connection sends when it is shut down.
-        if self.phase.is_draining() && version <= Version::HTTP_11 {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
-    }
-
-    async fn inject<B>(&self, request: Request<B>) -> Result<Vec<u8>, RefusedRequest>
-    where
-        B: Body<Data = Bytes> + Unpin,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let path = request.uri().path();
-        if path != INJECT_PATH {
-            let path = path.escape_default().take(100).collect::<String>();
-            let message = format_args!("no {path} here, only POST {INJECT_PATH}");
-            return Err(RefusedRequest::new(Refusal::Path, message));
-        }
-        let method = request.method();
-        if method != Method::POST {
-            let message = format_args!("{INJECT_PATH} takes POST, not {method}");
-            return Err(RefusedRequest::new(Refusal::Method, message));
-        }
+    /// Reviews what a request brings.
+    async fn inject(&self, request: Request) -> Result<Vec<u8>, RefusedRequest> {
         check_content_type(request.headers())?;
         // Once the API server has given up, nobody waits for the answer any more.
         let patience = client_timeout(request.uri().query());
@@ -112,15 +84,27 @@ impl Webhook {
         self.review(&body.bytes)
     }
 
-    /// A refusal is counted and logged.
-    fn refuse(&self, refused: RefusedRequest) -> Response<Full<Bytes>> {
-        self.metrics.count_refusal(refused.refusal);
-        tracing::warn!(
-            decision = "refuse",
-            reason = refused.refusal.as_str(),
-            message = refused.message,
-        );
-        refused.into_response()
+    /// The response to a request of this version of HTTP. A refusal is counted and logged.
+    fn respond(&self, version: Version, result: Result<Vec<u8>, RefusedRequest>) -> Response {
+        let mut response = match result {
+            Ok(answer) => ([(CONTENT_TYPE, JSON)], answer).into_response(),
+            Err(refused) => {
+                self.metrics.count_refusal(refused.refusal);
+                tracing::warn!(
+                    decision = "refuse",
+                    reason = refused.refusal.as_str(),
+                    message = refused.message,
+                );
+                refused.into_response()
+            }
+        };
+        // Without this the API server would go on using the connection: it has no other way to
+        // learn that this replica is no longer behind the Service. HTTP/2 has no such header: it
+        // has GOAWAY, which the connection sends when it is shut down.
+        if self.phase.is_draining() && version <= Version::HTTP_11 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     /// From the body of a request to the body of the answer.
@@ -143,22 +127,43 @@ impl Webhook {
     }
 }
 
-fn answered(answer: Vec<u8>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(answer));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+/// The webhook's routes. What is done with every answer is a function and not a middleware,
+/// which would cost each request an allocation or two.
+pub fn webhook_router(webhook: Arc<Webhook>) -> Router {
+    Router::new()
+        .route(INJECT_PATH, post(inject).fallback(wrong_method))
+        .fallback(wrong_path)
+        .with_state(webhook)
+}
+
+async fn inject(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
+    let version = request.version();
+    let result = webhook.inject(request).await;
+    webhook.respond(version, result)
+}
+
+async fn wrong_method(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
+    let method = request.method();
+    let message = format_args!("{INJECT_PATH} takes POST, not {method}");
+    webhook.respond(request.version(), Err(RefusedRequest::new(Refusal::Method, message)))
+}
+
+async fn wrong_path(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
+    let path = request.uri().path().escape_default().take(100).collect::<String>();
+    let message = format_args!("no {path} here, only POST {INJECT_PATH}");
+    webhook.respond(request.version(), Err(RefusedRequest::new(Refusal::Path, message)))
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), RefusedRequest> {
     let value = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let media_type = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    if media_type.eq_ignore_ascii_case(b"application/json") {
+    if media_type.eq_ignore_ascii_case(JSON.as_bytes()) {
         return Ok(());
     }
     let found = String::from_utf8_lossy(media_type).escape_default().take(60).collect::<String>();
     Err(RefusedRequest::new(
         Refusal::ContentType,
-        format_args!("the content type is {found:?}; expected application/json"),
+        format_args!("the content type is {found:?}; expected {JSON}"),
     ))
 }
 
@@ -187,10 +192,9 @@ impl From<BodyError> for RefusedRequest {
     }
 }
 
-impl RefusedRequest {
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::from(format!("{}\n", self.message)));
-        *response.status_mut() = match self.refusal {
+impl IntoResponse for RefusedRequest {
+    fn into_response(self) -> Response {
+        let status = match self.refusal {
             Refusal::MalformedBody => StatusCode::BAD_REQUEST,
             Refusal::Path => StatusCode::NOT_FOUND,
             Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -201,10 +205,9 @@ impl RefusedRequest {
             Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        let mut response = (status, format!("{}\n", self.message)).into_response();
         if self.refusal == Refusal::Method {
-            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         }
         response
     }

@@ -8,7 +8,6 @@ use apisix_prestop::{
 };
 use axum::{Router, body::Body, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
 use http_body_util::BodyExt as _;
-use hyper_util::service::TowerToHyperService;
 
 use crate::Pair;
 
@@ -38,14 +37,13 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
         let listener = bind("--listen", options.listen)?;
         let router = Router::new().route(INJECT_PATH, post(answer));
         // Spawned, as there: what runs in `block_on` itself is no part of the thread pool.
-        let service = TowerToHyperService::new(router);
         let terms = Terms {
             tls: Some(tls),
             max_connections: usize::MAX,
             stop: Stop::default(),
             drain_timeout: Duration::ZERO,
         };
-        let server = accept(listener, service, terms);
+        let server = accept(listener, router, terms);
         Ok(tokio::spawn(server).await?)
     })
 }
