@@ -3,6 +3,8 @@
 //! A bad value is no reason to reject a Pod: it makes a notice, and the next lower precedence
 //! applies. A number that is only too large is cut to the maximum.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     notice::{Accepted, Instead, Notice},
     pod::Pod,
@@ -16,11 +18,14 @@ use crate::{
     seconds::{Delay, ParseSecondsError, ShutdownReserve},
 };
 
+/// Longest name of an annotation with its prefix, as the API has it.
+const MAX_KEY_LENGTH: usize = 317;
+
 /// What applies to a Pod.
 #[derive(Debug)]
 pub(super) struct Settings<'p> {
     delay: Delay,
-    container_delays: Vec<(&'p str, Delay)>,
+    container_delays: BTreeMap<&'p str, Delay>,
     /// What the Pod keeps for its own shutdown.
     pub(super) reserve: ShutdownReserve,
     /// Whether a sleep goes in front of an exec hook that is there.
@@ -30,8 +35,7 @@ pub(super) struct Settings<'p> {
 impl Settings<'_> {
     /// How long this container sleeps.
     pub(super) fn delay_of(&self, container: &str) -> Delay {
-        let own = self.container_delays.iter().find(|(name, _)| *name == container);
-        own.map_or(self.delay, |(_, delay)| *delay)
+        self.container_delays.get(container).copied().unwrap_or(self.delay)
     }
 }
 
@@ -49,7 +53,9 @@ pub(super) fn settings<'p>(
     }
     let unknown = pod.annotations_of_ours().filter(|(key, _)| !ANNOTATIONS.contains(key));
     for (key, _) in unknown.take(MAX_NOTICES) {
-        let distance = |known: &&str| strsim::damerau_levenshtein(known, key);
+        // The library's memory grows with the text, and nobody has looked at its length yet.
+        let start: String = key.chars().take(MAX_KEY_LENGTH).collect();
+        let distance = |known: &&str| strsim::damerau_levenshtein(known, &start);
         if let Some(nearest) = ANNOTATIONS.into_iter().min_by_key(distance) {
             notices.push(Notice::AnnotationUnknown { key: key.to_owned(), nearest });
         }
@@ -95,24 +101,25 @@ fn container_delays<'p>(
     pod: &'p Pod<'_>,
     policy: &Policy,
     notices: &mut Vec<Notice>,
-) -> Vec<(&'p str, Delay)> {
+) -> BTreeMap<&'p str, Delay> {
     const KEY: &str = CONTAINER_DELAYS_ANNOTATION;
-    let mut delays: Vec<(&str, Delay)> = Vec::new();
-    let entries = pod.annotation(KEY).into_iter().flat_map(|value| value.split(','));
-    for entry in entries.map(str::trim) {
+    let mut delays = BTreeMap::new();
+    let Some(value) = pod.annotation(KEY) else { return delays };
+    let names: BTreeSet<&str> = pod.spec.containers.iter().map(|c| &*c.name).collect();
+    for entry in value.split(',').map(str::trim) {
         // Somebody's text, and not a list of containers.
         if notices.len() >= MAX_NOTICES {
             break;
         }
         let (name, text) = entry.split_once('=').map_or((entry, ""), |(n, t)| (n.trim(), t));
-        let twice = delays.iter().any(|(given, _)| *given == name);
+        let twice = delays.contains_key(name);
         let delay = read_delay(KEY, text, entry, policy, notices);
         match delay.filter(|_| !name.is_empty() && !twice) {
             None => notices.push(malformed(KEY, entry, Accepted::ContainerDelay, Instead::Nothing)),
-            Some(_) if !pod.spec.containers.iter().any(|container| container.name == name) => {
+            Some(_) if !names.contains(name) => {
                 notices.push(Notice::ContainerUnknown { name: name.to_owned() });
             }
-            Some(delay) => delays.push((name, delay)),
+            Some(delay) => _ = delays.insert(name, delay),
         }
     }
     delays

@@ -1,6 +1,6 @@
 //! The decision itself.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{
     decision::{Change, Decision, InjectedContainer, Injection, Plan, Reason},
@@ -173,7 +173,8 @@ fn look_at_kept_hooks(
     grace: i64,
     notices: &mut Vec<Notice>,
 ) {
-    for (name, hook) in hooks(pod).filter(|(name, _)| record.of(name).is_none()) {
+    let ours: BTreeSet<_> = record.containers.iter().map(|hook| &*hook.container).collect();
+    for (name, hook) in hooks(pod).filter(|(name, _)| !ours.contains(name)) {
         let cut_off = |sleep: &u64| *sleep > 0 && i64::try_from(*sleep).is_ok_and(|s| s >= grace);
         if let Some(sleep) = hook.known_sleep().filter(cut_off) {
             notices.push(Notice::HookCutOff { container: name.to_owned(), sleep, grace });
@@ -200,6 +201,10 @@ fn extended(
     grace: Option<GraceRaise>,
     metadata: Option<Presence>,
 ) -> InjectionRecord {
+    if !record.containers.is_empty() {
+        let again: BTreeSet<_> = containers.iter().map(|container| &*container.name).collect();
+        record.containers.retain(|hook| !again.contains(&*hook.container));
+    }
     for InjectedContainer { name, delay, change, .. } in containers {
         let change = match change {
             Change::Add { lifecycle: Presence::Empty } => RecordedChange::AddedToEmptyLifecycle,
@@ -207,7 +212,6 @@ fn extended(
             Change::Prepend { .. } => RecordedChange::Prepended,
         };
         let container = Cow::clone(name).into_owned();
-        record.containers.retain(|hook| hook.container != container);
         record.containers.push(RecordedHook { container, delay: *delay, change });
     }
     if let Some(raise) = grace {

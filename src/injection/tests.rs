@@ -229,6 +229,32 @@ fn a_second_look_changes_nothing(
     assert_eq!(patched(&once, &policy), once);
 }
 
+/// Nobody has looked at the Pod's size yet: validation comes after the webhooks. Had the time or
+/// the memory anything but a linear relation to it, this test would take minutes.
+#[rstest]
+#[case::to_add(json!({}))]
+#[case::with_a_hook(json!({"preStop": {"exec": {"command": ["kill", "1"]}}}))]
+fn a_pod_of_absurd_size_is_decided_too(#[case] lifecycle: Value) {
+    const COUNT: usize = 50_000;
+    let all = (0..COUNT).map(|i| json!({"name": format!("c{i}"), "lifecycle": lifecycle}));
+    let mut pod = containers(all.collect());
+    let list =
+        |entry: &dyn Fn(usize) -> String| (0..COUNT).map(entry).collect::<Vec<_>>().join(",");
+    pod["metadata"] = json!({"annotations": {
+        "apisix-prestop/container-delays": list(&|i| format!("c{i}=1s")),
+        "apisix-prestop/injected": list(&|i| format!("other{i}=1s")),
+        format!("apisix-prestop/{}", "x".repeat(1_000_000)): "",
+    }});
+    with_plan(&pod, &policy(), |plan| {
+        let containers = match &plan.decision {
+            Decision::Inject(injection) => injection.containers.len(),
+            Decision::Skip(_) => 0,
+        };
+        assert_eq!(containers, if lifecycle == json!({}) { COUNT } else { 0 });
+        assert_eq!(plan.notices[0].name(), "annotation_unknown", "{:?}", plan.notices[0]);
+    });
+}
+
 #[test]
 fn a_patch_only_ever_adds() {
     let before =
