@@ -123,3 +123,34 @@ pub const EVENT_QUEUE: usize = 256;
 /// How long to wait after each Event, so that a bad annotation on a large Deployment does not
 /// become a load.
 pub const EVENT_INTERVAL: Duration = Duration::from_millis(200);
+
+// ---- Self-managed certificates ---------------------------------------------------------------
+
+/// The Secret that holds CA and certificate, for all replicas.
+pub const DEFAULT_TLS_SECRET: &str = "apisix-prestop-tls";
+/// The Service and the webhook configuration, as the chart names them by default.
+pub const DEFAULT_NAME: &str = "apisix-prestop";
+/// The DNS domain of the cluster.
+pub const DEFAULT_CLUSTER_DOMAIN: &str = "cluster.local";
+/// How long a CA is valid. It is followed by the next one after two thirds of it.
+pub const DEFAULT_CA_LIFETIME: Duration = Duration::from_secs(3650 * 24 * 3600);
+/// How long a serving certificate is valid. It is renewed after two thirds of it.
+pub const DEFAULT_CERTIFICATE_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long a new CA is in the published bundle before it signs what is served: API servers
+/// learn of it by a watch, in well under a second unless they are cut off.
+pub const DEFAULT_CA_PROPAGATION: Duration = Duration::from_secs(60);
+/// The longest lifetime, so that no date needs a year of five digits.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(36500 * 24 * 3600);
+/// A new CA is valid from this long ago, for nodes whose clocks are behind.
+pub const BACKDATED: Duration = Duration::from_secs(3600);
+/// Annotation on the Secret: `certificate` or `ca` is renewed now. The renewal removes it.
+pub const ROTATE_ANNOTATION: &str = "apisix-prestop/rotate";
+/// The field manager that owns `caBundle`, and nothing else.
+pub const CA_BUNDLE_FIELD_MANAGER: &str = "apisix-prestop-certificates";
+/// How long a replica that has just started, and finds no usable Secret although a bundle is
+/// published, waits for a replica that remembers what was in it.
+pub const CREATION_GRACE: Duration = Duration::from_secs(3);
+/// How often the state is looked at when nothing has happened: a clock that jumps wakes nobody.
+pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// How often one replica writes the Secret at the most, whatever somebody else does to it.
+pub const SECRET_WRITE_INTERVAL: Duration = Duration::from_secs(1);

@@ -2,15 +2,18 @@
 //! to leave its routes before they stop.
 //!
 //! [`injection`] is the pure core, from a Pod and a policy to a decision. Around it:
-//! [`admission`] reads and writes AdmissionReviews, [`server`] is HTTP and TLS, [`cluster`] is
-//! what is read from the API server, [`manifests`] does to files what the webhook does to Pods,
-//! [`telemetry`] logs and counts, [`cli`] puts it together.
+//! [`admission`] reads and writes AdmissionReviews, [`server`] is HTTP and TLS, [`certificates`]
+//! makes and renews what it serves, [`cluster`] is what is read from the API server,
+//! [`manifests`] does to files what the webhook does to Pods, [`telemetry`] logs and counts,
+//! [`cli`] puts it together.
 
 pub mod admission;
+pub mod certificates;
 pub mod cli;
 pub mod cluster;
 pub mod constants;
 pub mod injection;
+pub mod lifetime;
 pub mod manifests;
 pub mod seconds;
 pub mod server;

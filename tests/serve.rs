@@ -140,6 +140,20 @@ async fn garbage_on_the_wire_does_not_stop_the_server() {
     assert_answered(&mut certificates.client(&server).await, None).await;
 }
 
+#[test]
+fn self_managed_takes_an_api_server() {
+    let output = Command::new(PROGRAM)
+        .args(["serve", "--tls=self-managed", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
+        .env_remove("KUBECONFIG")
+        .env_remove("KUBERNETES_SERVICE_HOST")
+        .env("HOME", "/nonexistent")
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("error: --tls self-managed: there is no API server"), "{stderr}");
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+}
+
 #[tokio::test]
 async fn a_new_certificate_is_served_without_a_dropped_connection() {
     let certificates = Certificates::new();
@@ -297,6 +311,13 @@ async fn a_second_signal_aborts(#[case] signal: &str) {
 #[case::empty_client_ca(&["--client-ca=/dev/null"], "error: --client-ca /dev/null: no certificate in PEM form")]
 #[case::client_ca_is_no_certificate(&["--client-ca=Cargo.toml"], "error: --client-ca Cargo.toml: no certificate in PEM form")]
 #[case::no_connections(&["--max-connections=0"], "--max-connections <NUMBER>': 0 is not in 1..=65536")]
+#[case::files_without_files(&["--tls=files"], "--tls-cert <FILE>")]
+#[case::files_for_another_source(&["--tls=self-managed", "--tls-cert=/dev/null", "--tls-key=/dev/null"], "error: --tls-cert and --tls-key are for --tls files")]
+#[case::lifetime(&["--ca-lifetime=1y"], "--ca-lifetime <LIFETIME>': expected a whole number and its unit, such as 90d, 12h, 5m or 30s")]
+#[case::lifetime_too_long(&["--ca-lifetime=36501d"], "expected 1s to 36500d")]
+#[case::certificate_outlives_ca(&["--tls=self-managed", "--ca-lifetime=90d"], "error: --certificate-lifetime 90d has to be shorter than --ca-lifetime 90d")]
+#[case::propagation_outlives_ca(&["--tls=self-managed", "--ca-lifetime=3m", "--certificate-lifetime=1m"], "error: --ca-propagation 1m has to be shorter than a third of --ca-lifetime 3m")]
+#[case::no_dns_name(&["--tls=self-managed", "--service=a b"], "error: --service, --namespace and --cluster-domain do not make a DNS name: \"a b\"")]
 #[case::address_not_ours(&["--listen=192.0.2.1:8443"], "error: --listen: cannot listen on 192.0.2.1:8443: ")]
 #[case::unknown_flag(&["--wait=5"], "unexpected argument '--wait'")]
 fn a_bad_flag_is_named_and_the_exit_code_is_2(#[case] flags: &[&str], #[case] message: &str) {

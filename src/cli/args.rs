@@ -1,10 +1,13 @@
 //! The flags. Each has an environment variable, and each value is checked before anything runs.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use super::inject::{InjectArgs, ManifestArgs};
+use super::{
+    inject::{InjectArgs, ManifestArgs},
+    tls::TlsArgs,
+};
 use crate::{
     constants::{
         DEFAULT_ADMIN_LISTEN, DEFAULT_DELAY, DEFAULT_DRAIN_DELAY, DEFAULT_DRAIN_TIMEOUT,
@@ -51,6 +54,9 @@ pub struct ServeArgs {
     /// Where to listen.
     #[command(flatten, next_help_heading = "Listeners")]
     pub listeners: ListenerArgs,
+    /// Where the certificate comes from.
+    #[command(flatten, next_help_heading = "TLS")]
+    pub tls: TlsArgs,
     /// How to stop.
     #[command(flatten, next_help_heading = "Shutdown")]
     pub shutdown: ShutdownArgs,
@@ -157,17 +163,6 @@ pub struct ListenerArgs {
     /// Where /live, /ready and /metrics are served (plain HTTP)
     #[arg(long, value_name = "ADDRESS", env = "APISIX_PRESTOP_ADMIN_LISTEN", default_value = DEFAULT_ADMIN_LISTEN)]
     pub admin_listen: SocketAddr,
-    /// The certificate chain, in PEM form; read again when it changes. Without it a throw-away
-    /// certificate is made in memory
-    #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_TLS_CERT", requires = "tls_key")]
-    pub tls_cert: Option<PathBuf>,
-    /// The certificate's private key, in PEM form; read again when it changes
-    #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_TLS_KEY", requires = "tls_cert")]
-    pub tls_key: Option<PathBuf>,
-    /// CA certificates, in PEM form: only clients with a certificate of theirs are let in, such as
-    /// an API server that has been given one. Not for the admin listener
-    #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_CLIENT_CA")]
-    pub client_ca: Option<PathBuf>,
     /// How many connections each listener keeps open: 1 to 65536. Beyond that, the oldest that has
     /// not sent a request yet makes room
     #[arg(long, value_name = "NUMBER", env = "APISIX_PRESTOP_MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=65_536))]

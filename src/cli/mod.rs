@@ -3,12 +3,14 @@
 mod args;
 mod inject;
 mod serve;
+mod tls;
 
 use std::process::ExitCode;
 
 pub use args::{Cli, Command, GraceMode, HookMode, InjectionArgs, ServeArgs};
 pub use inject::{InjectArgs, ManifestArgs};
 pub use serve::ServeError;
+pub use tls::{SelfManagedArgs, TlsArgs, TlsError, TlsMode};
 
 use args::DelayAboveMaximum;
 
@@ -60,11 +62,11 @@ impl Cli {
 impl Error {
     /// 2 when a flag or the input is to blame, otherwise 1.
     pub fn exit_code(&self) -> ExitCode {
-        use ServeError::{Bind, CertificateFiles, ClientCa, Flags};
+        use ServeError::{Bind, Certificate, Flags};
         use manifests::Error::{Notices, Write};
         match self {
-            Self::Serve(Flags(_) | Bind(_) | CertificateFiles(_) | ClientCa(_))
-            | Self::Flags(_) => ExitCode::from(2),
+            Self::Serve(Flags(_) | Bind(_)) | Self::Flags(_) => ExitCode::from(2),
+            Self::Serve(Certificate(error)) if error.is_about_flags() => ExitCode::from(2),
             Self::Manifests(error) if !matches!(error, Notices(_) | Write(_)) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }

@@ -3,24 +3,20 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use kube::Client;
-use rustls::ServerConfig;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
 };
 
-use super::args::{
-    DelayAboveMaximum, HookMode, InjectionArgs, ListenerArgs, ServeArgs, ShutdownArgs,
+use super::{
+    args::{DelayAboveMaximum, HookMode, InjectionArgs, ServeArgs, ShutdownArgs},
+    tls::{Tls, TlsError},
 };
 use crate::{
     cluster::{choose_hook, event_queue, follow_hook, in_cluster_client},
     constants::INJECT_PATH,
     injection::Hook,
-    server::{
-        BindError, CertificateError, CertificateFiles, CertificateFilesError, ClientCaError, Phase,
-        ServedCertificate, Stop, Terms, Webhook, accept, admin_router, bind, client_verifier,
-        server_config, throw_away, webhook_router,
-    },
+    server::{BindError, Phase, Stop, Terms, Webhook, accept, admin_router, bind, webhook_router},
     telemetry::Metrics,
 };
 
@@ -39,18 +35,9 @@ pub enum ServeError {
     /// A listener does not tell its address.
     #[error("a listener has no address: {0}")]
     LocalAddress(#[source] io::Error),
-    /// The certificate's files cannot be used.
+    /// No certificate.
     #[error(transparent)]
-    CertificateFiles(#[from] CertificateFilesError),
-    /// The CA of the clients cannot be used.
-    #[error(transparent)]
-    ClientCa(#[from] ClientCaError),
-    /// No throw-away certificate.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
-    /// No TLS.
-    #[error("cannot set up TLS: {0}")]
-    Tls(#[from] rustls::Error),
+    Certificate(#[from] TlsError),
     /// No signals.
     #[error("cannot wait for signals: {0}")]
     Signals(#[source] io::Error),
@@ -67,7 +54,7 @@ pub enum ServeError {
 
 /// Serves until SIGTERM or SIGINT, then drains.
 pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
-    let ServeArgs { injection, mode, events, listeners, shutdown, log: _ } = *args;
+    let ServeArgs { injection, mode, events, listeners, tls, shutdown, log: _ } = *args;
     // Before anything is opened: the flags have to make sense.
     injection.policy(Hook::Exec)?;
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
@@ -75,7 +62,8 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
     let phase = Arc::new(Phase::default());
     let mut tasks = JoinSet::new();
 
-    let tls = tls(&listeners, &metrics, &mut tasks)?;
+    let tls = Tls::new(tls, &phase, &metrics)?;
+    let tls_config = tls.server_config()?;
     let webhook_listener = bind("--listen", listeners.listen)?;
     let admin_listener = bind("--admin-listen", listeners.admin_listen)?;
     let address = webhook_listener.local_addr().map_err(ServeError::LocalAddress)?;
@@ -92,8 +80,12 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
     let router = admin_router(phase.clone(), metrics.clone());
     spawn(&mut tasks, "admin listener", accept(admin_listener, router, terms.clone()));
 
-    let asks = injection.hook == HookMode::Auto || events;
+    let asks = injection.hook == HookMode::Auto || events || tls.needs_api_server();
     let client = if asks { client(&injection) } else { None };
+    let is_first_try = tls.is_throw_away();
+    if let Some(task) = tls.follow(client.as_ref(), phase.clone(), metrics.clone())? {
+        spawn(&mut tasks, "watch on the certificate", task);
+    }
     let choice = match (injection.hook.fixed(), &client) {
         (Some(hook), _) => HookChoice { hook, known: true },
         (None, None) => HookChoice { hook: Hook::Exec, known: true },
@@ -116,7 +108,7 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
         });
     }
     spawn(&mut tasks, "webhook listener", {
-        accept(webhook_listener, webhook_router(webhook), Terms { tls: Some(tls), ..terms })
+        accept(webhook_listener, webhook_router(webhook), Terms { tls: Some(tls_config), ..terms })
     });
 
     phase.serve();
@@ -130,7 +122,7 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
         ?mode,
         "serving",
     );
-    if listeners.tls_cert.is_none() {
+    if is_first_try {
         suggest_a_first_try(address);
     }
 
@@ -175,32 +167,6 @@ fn spawn(
         task.await;
         name
     });
-}
-
-/// TLS from the files that the flags name, followed as they change, or with a throw-away
-/// certificate.
-fn tls(
-    listeners: &ListenerArgs,
-    metrics: &Arc<Metrics>,
-    tasks: &mut JoinSet<TaskName>,
-) -> Result<Arc<ServerConfig>, ServeError> {
-    let served = match (&listeners.tls_cert, &listeners.tls_key) {
-        (Some(chain), Some(key)) => {
-            let (files, pair) = CertificateFiles::open(chain.clone(), key.clone())?;
-            let served = ServedCertificate::new(pair);
-            spawn(tasks, "watch on the certificate", files.follow(served.clone(), metrics.clone()));
-            served
-        }
-        _ => {
-            tracing::warn!(
-                "no --tls-cert: serving with a throw-away self-signed certificate that no API \
-                 server trusts"
-            );
-            ServedCertificate::new(throw_away()?)
-        }
-    };
-    let clients = listeners.client_ca.as_deref().map(client_verifier).transpose()?;
-    Ok(Arc::new(server_config(served, clients)?))
 }
 
 /// The hook to start with, and whether the cluster has named it.

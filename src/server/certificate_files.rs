@@ -6,10 +6,19 @@ use std::{
     sync::Arc,
 };
 
-use rustls::sign::CertifiedKey;
+use rustls::{
+    pki_types::{CertificateDer, pem::PemObject},
+    sign::CertifiedKey,
+};
 
-use super::tls::{CertificateError, ServedCertificate, certified_key};
-use crate::{constants::CERTIFICATE_POLL_INTERVAL, telemetry::Metrics};
+use super::{
+    tls::{CertificateError, ServedCertificate, certified_key},
+    validity::Validity,
+};
+use crate::{
+    constants::CERTIFICATE_POLL_INTERVAL,
+    telemetry::{Metrics, NamedCertificate},
+};
 
 /// The two files, and what was in them when they were last looked at.
 #[derive(Debug)]
@@ -59,6 +68,14 @@ impl CertificateFiles {
         Ok((files, pair))
     }
 
+    /// Shows when the certificate ends.
+    pub fn show_expiry(&self, metrics: &Metrics) {
+        let certificate = CertificateDer::from_pem_slice(&self.seen.0).ok();
+        let validity = certificate.and_then(|certificate| Validity::of(&certificate).ok());
+        let end = validity.map(|validity| validity.not_after);
+        metrics.set_certificate_expiry(NamedCertificate::Serving, end);
+    }
+
     /// Looks at the files again and again, and serves what is in them once that has changed and
     /// is a valid pair. Otherwise the last good pair goes on being served.
     ///
@@ -72,6 +89,7 @@ impl CertificateFiles {
                 Ok(Some(pair)) => {
                     served.replace(pair);
                     metrics.count_reload(true);
+                    self.show_expiry(&metrics);
                     tracing::info!(file = %self.chain.display(), "serving the new certificate");
                 }
                 Err(error) => {

@@ -10,6 +10,7 @@ mod newcomers;
 mod patience;
 mod phase;
 mod tls;
+mod validity;
 mod webhook;
 
 pub use admin::admin_router;
@@ -21,4 +22,5 @@ pub use phase::Phase;
 pub use tls::{
     CertificateError, ServedCertificate, certified_key, crypto_provider, server_config, throw_away,
 };
+pub use validity::{MalformedCertificate, Validity};
 pub use webhook::{Mode, Webhook, webhook_router};

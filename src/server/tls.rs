@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, ring},
@@ -15,25 +15,30 @@ use rustls::{
 };
 
 /// The certificate that is being served. It can be exchanged at any time: new connections get
-/// the new one, and those that are open go on.
+/// the new one, and those that are open go on. Without one, every handshake fails.
 #[derive(Debug)]
-pub struct ServedCertificate(ArcSwap<CertifiedKey>);
+pub struct ServedCertificate(ArcSwapOption<CertifiedKey>);
 
 impl ServedCertificate {
     /// Serves `pair`.
     pub fn new(pair: CertifiedKey) -> Arc<Self> {
-        Arc::new(Self(ArcSwap::from_pointee(pair)))
+        Arc::new(Self(ArcSwapOption::from_pointee(pair)))
+    }
+
+    /// Serves nothing yet.
+    pub fn none() -> Arc<Self> {
+        Arc::new(Self(ArcSwapOption::empty()))
     }
 
     /// Serves `pair` from now on.
     pub fn replace(&self, pair: CertifiedKey) {
-        self.0.store(Arc::new(pair));
+        self.0.store(Some(Arc::new(pair)));
     }
 }
 
 impl ResolvesServerCert for ServedCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
+        self.0.load_full()
     }
 }
 

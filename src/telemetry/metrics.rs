@@ -3,7 +3,7 @@
 //! Every label comes from a closed enum, and every series is there, at zero, from the start: an
 //! alert on one never meets a gap, and counting is an atomic addition.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -66,6 +66,33 @@ impl Refusal {
     }
 }
 
+/// A certificate whose end is a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedCertificate {
+    /// What is served.
+    Serving,
+    /// The CA that has signed it.
+    Ca,
+    /// The CA that follows.
+    NextCa,
+}
+
+impl NamedCertificate {
+    /// Its name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Ca => "ca",
+            Self::NextCa => "next_ca",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CertificateLabels {
+    certificate: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
     outcome: &'static str,
@@ -98,6 +125,7 @@ pub struct Metrics {
     hook: Family<HookLabels, Gauge>,
     reloaded: Counter,
     reload_failed: Counter,
+    certificate_expiry: Family<CertificateLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -136,6 +164,14 @@ impl Default for Metrics {
             .map(|result| reloads.get_or_create_owned(&ResultLabels { result }));
         registry.register("certificate_reloads", "Reloads of the certificate", reloads);
 
+        // The one series that is not always there: an end in 1970 would alarm for nothing.
+        let certificate_expiry = Family::<CertificateLabels, Gauge>::default();
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "When a certificate ends",
+            certificate_expiry.clone(),
+        );
+
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version that is running", build);
 
@@ -149,6 +185,7 @@ impl Default for Metrics {
             hook,
             reloaded,
             reload_failed,
+            certificate_expiry,
         }
     }
 }
@@ -175,6 +212,18 @@ impl Metrics {
     /// Counts a reload of the certificate.
     pub fn count_reload(&self, success: bool) {
         if success { &self.reloaded } else { &self.reload_failed }.inc();
+    }
+
+    /// Shows when a certificate ends, if there is one.
+    pub fn set_certificate_expiry(&self, name: NamedCertificate, end: Option<SystemTime>) {
+        let labels = CertificateLabels { certificate: name.as_str() };
+        let Some(end) = end else {
+            self.certificate_expiry.remove(&labels);
+            return;
+        };
+        let seconds = end.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let gauge = self.certificate_expiry.get_or_create_owned(&labels);
+        gauge.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
     /// Shows which hook is being injected.

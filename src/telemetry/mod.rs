@@ -5,4 +5,4 @@ mod log;
 mod metrics;
 
 pub use log::{LogFilter, LogFormat, start_log};
-pub use metrics::{Metrics, Refusal};
+pub use metrics::{Metrics, NamedCertificate, Refusal};

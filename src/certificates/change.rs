@@ -1,0 +1,71 @@
+//! What a change of the Secret makes of it.
+
+use std::time::SystemTime;
+
+use super::{
+    issue::{IssueError, end_at, new_ca, sign},
+    state::{Certificate, Pair, State},
+    step::{Change, Lifetimes},
+};
+use crate::{constants::BACKDATED, server::Validity};
+
+impl Change {
+    /// The new content, from what the Secret holds and what this replica remembers.
+    ///
+    /// # Errors
+    /// When a certificate cannot be made: none that can be provoked, short of a machine without
+    /// randomness.
+    pub(super) fn apply(
+        self,
+        current: Option<&State>,
+        remembered: Option<&State>,
+        names: &[String],
+        now: SystemTime,
+        lifetimes: &Lifetimes,
+    ) -> Result<State, IssueError> {
+        let sign = |ca: &Pair| {
+            let Validity { not_before, not_after } = ca.certificate.validity;
+            let not_after = not_after.min(now + lifetimes.certificate);
+            sign(ca, names, Validity { not_before, not_after })
+        };
+        // For nodes whose clocks are behind.
+        let backdated = now.checked_sub(BACKDATED).unwrap_or(now);
+        let ca = |not_before| new_ca(Validity { not_before, not_after: now + lifetimes.ca });
+        let mut state = match (self, current, remembered) {
+            (Self::Restore | Self::Merge, _, Some(remembered)) => remembered.clone(),
+            (Self::Create, ..) | (_, None, _) => {
+                let ca = ca(backdated)?;
+                State { serving: sign(&ca)?, ca, next: None, retired: Vec::new() }
+            }
+            (_, Some(current), _) => current.clone(),
+        };
+        match (self, current) {
+            (Self::Merge, Some(current)) => {
+                state.retired.extend(current.retired.iter().cloned());
+                state.retired.push(retire(current)?);
+            }
+            (Self::Renew, _) => state.serving = sign(&state.ca)?,
+            (Self::Announce, _) => {
+                state.next = Some(ca(state.ca.certificate.validity.not_before.min(backdated))?);
+            }
+            (Self::Activate, _) => {
+                if let Some(next) = state.next.take() {
+                    state.retired.push(retire(&state)?);
+                    state.serving = sign(&next)?;
+                    state.ca = next;
+                }
+            }
+            // Only here: when others learn that a CA is retired, it is still to be trusted.
+            (Self::Forget, _) => {
+                state.retired.retain(|retired| !retired.validity.remaining(now).is_zero());
+            }
+            _ => {}
+        }
+        Ok(state)
+    }
+}
+
+/// The CA of a state as it is to be trusted from now on: until the last certificate of it ends.
+fn retire(state: &State) -> Result<Certificate, IssueError> {
+    end_at(&state.ca, state.serving.certificate.validity.not_after)
+}

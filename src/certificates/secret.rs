@@ -1,0 +1,57 @@
+//! The Secret on the API server. Its resourceVersion decides between replicas that write at the
+//! same moment.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{Api, api::PostParams};
+
+use super::{state::State, step::Request};
+use crate::constants::ROTATE_ANNOTATION;
+
+/// What somebody has asked for with the Secret's annotation.
+pub(super) fn request(secret: &Secret) -> Option<Request> {
+    secret
+        .metadata
+        .annotations
+        .as_ref()?
+        .get(ROTATE_ANNOTATION)
+        .map(String::as_str)
+        .and_then(Request::named)
+}
+
+/// Writes `state` over what was `found`, or creates the Secret when nothing was. The annotation
+/// with a request is taken off: what is written fulfils it.
+///
+/// # Errors
+/// With a conflict when the Secret is no longer as it was found.
+pub(super) async fn write(
+    secrets: &Api<Secret>,
+    name: &str,
+    found: Option<&Secret>,
+    state: &State,
+) -> kube::Result<Secret> {
+    let parameters = PostParams::default();
+    let data = Some(state.data());
+    let Some(found) = found else {
+        let labels = [("app.kubernetes.io/managed-by", "apisix-prestop")];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let metadata = ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(BTreeMap::from(labels)),
+            ..ObjectMeta::default()
+        };
+        let type_ = Some("kubernetes.io/tls".to_owned());
+        return secrets
+            .create(&parameters, &Secret { metadata, data, type_, ..Secret::default() })
+            .await;
+    };
+    // Its type cannot be changed, and its resourceVersion is what makes this safe.
+    let mut metadata = found.metadata.clone();
+    metadata.managed_fields = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove(ROTATE_ANNOTATION);
+    }
+    let type_ = found.type_.clone();
+    secrets.replace(name, &parameters, &Secret { metadata, data, type_, ..Secret::default() }).await
+}

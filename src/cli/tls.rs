@@ -1,0 +1,245 @@
+//! Where the certificate comes from.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::{Args, ValueEnum};
+use futures::future::BoxFuture;
+use kube::Client;
+use rustls::{ServerConfig, server::danger::ClientCertVerifier};
+
+use crate::{
+    certificates::{InvalidName, Lifetimes, Outlets, SelfManaged, ServiceNames},
+    constants::{
+        DEFAULT_CA_LIFETIME, DEFAULT_CA_PROPAGATION, DEFAULT_CERTIFICATE_LIFETIME,
+        DEFAULT_CLUSTER_DOMAIN, DEFAULT_NAME, DEFAULT_TLS_SECRET,
+    },
+    lifetime::Lifetime,
+    server::{
+        CertificateError, CertificateFiles, CertificateFilesError, ClientCaError, Phase,
+        ServedCertificate, client_verifier, server_config, throw_away,
+    },
+    telemetry::Metrics,
+};
+
+/// Where the certificate comes from.
+#[derive(Debug, Args)]
+pub struct TlsArgs {
+    /// Where the certificate comes from; by default files if --tls-cert is given, otherwise
+    /// throw-away
+    #[arg(long, value_name = "SOURCE", env = "APISIX_PRESTOP_TLS", value_enum)]
+    pub tls: Option<TlsMode>,
+    /// The certificate chain, in PEM form; read again when it changes
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "APISIX_PRESTOP_TLS_CERT",
+        requires = "tls_key",
+        required_if_eq("tls", "files")
+    )]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM form; read again when it changes
+    #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// CA certificates, in PEM form: only clients with a certificate of theirs are let in, such as
+    /// an API server that has been given one. Not for the admin listener
+    #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_CLIENT_CA")]
+    pub client_ca: Option<PathBuf>,
+    /// What self-managed means in detail.
+    #[command(flatten)]
+    pub self_managed: SelfManagedArgs,
+}
+
+/// Where the certificate comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TlsMode {
+    /// Made and renewed by the webhook itself, with a CA of its own; kept in a Secret that all
+    /// replicas share
+    SelfManaged,
+    /// Read from --tls-cert and --tls-key
+    Files,
+    /// Made in memory, for a first try: no API server trusts it
+    ThrowAway,
+}
+
+/// What self-managed means in detail.
+#[derive(Debug, Args)]
+pub struct SelfManagedArgs {
+    /// self-managed: the namespace of the Service and the Secret
+    #[arg(long, value_name = "NAME", env = "APISIX_PRESTOP_NAMESPACE", default_value = DEFAULT_NAME)]
+    pub namespace: String,
+    /// self-managed: the Service by which API servers call
+    #[arg(long, value_name = "NAME", env = "APISIX_PRESTOP_SERVICE", default_value = DEFAULT_NAME)]
+    pub service: String,
+    /// self-managed: the DNS domain of the cluster
+    #[arg(long, value_name = "DOMAIN", env = "APISIX_PRESTOP_CLUSTER_DOMAIN", default_value = DEFAULT_CLUSTER_DOMAIN)]
+    pub cluster_domain: String,
+    /// self-managed: the Secret that holds CA and certificate
+    #[arg(long, value_name = "NAME", env = "APISIX_PRESTOP_TLS_SECRET", default_value = DEFAULT_TLS_SECRET)]
+    pub tls_secret: String,
+    /// self-managed: the MutatingWebhookConfiguration that gets the CA bundle
+    #[arg(long, value_name = "NAME", env = "APISIX_PRESTOP_WEBHOOK_CONFIGURATION", default_value = DEFAULT_NAME)]
+    pub webhook_configuration: String,
+    /// self-managed: how long a CA is valid, 1s to 36500d. The next one follows after two thirds
+    #[arg(long, value_name = "LIFETIME", env = "APISIX_PRESTOP_CA_LIFETIME", default_value_t = Lifetime::clamped(DEFAULT_CA_LIFETIME))]
+    pub ca_lifetime: Lifetime,
+    /// self-managed: how long a certificate is valid, 1s to less than --ca-lifetime. It is
+    /// renewed after two thirds
+    #[arg(long, value_name = "LIFETIME", env = "APISIX_PRESTOP_CERTIFICATE_LIFETIME", default_value_t = Lifetime::clamped(DEFAULT_CERTIFICATE_LIFETIME))]
+    pub certificate_lifetime: Lifetime,
+    /// self-managed: how long a new CA is published before it signs what is served, so that
+    /// every API server has it: 1s to less than a third of --ca-lifetime
+    #[arg(long, value_name = "TIME", env = "APISIX_PRESTOP_CA_PROPAGATION", default_value_t = Lifetime::clamped(DEFAULT_CA_PROPAGATION))]
+    pub ca_propagation: Lifetime,
+}
+
+/// Why there is no certificate to serve.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Files beside another source.
+    #[error("--tls-cert and --tls-key are for --tls files")]
+    UnusedFiles,
+    /// A certificate has to end before its CA.
+    #[error("--certificate-lifetime {certificate} has to be shorter than --ca-lifetime {ca}")]
+    CertificateOutlivesCa {
+        /// The certificate's life.
+        certificate: Lifetime,
+        /// The CA's.
+        ca: Lifetime,
+    },
+    /// A rotation has to be over before the CA ends.
+    #[error("--ca-propagation {propagation} has to be shorter than a third of --ca-lifetime {ca}")]
+    PropagationOutlivesCa {
+        /// The wait.
+        propagation: Lifetime,
+        /// The CA's life.
+        ca: Lifetime,
+    },
+    /// The Service has no DNS name.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// The certificate's files cannot be used.
+    #[error(transparent)]
+    Files(#[from] CertificateFilesError),
+    /// The CA of the clients cannot be used.
+    #[error(transparent)]
+    ClientCa(#[from] ClientCaError),
+    /// No TLS.
+    #[error("cannot set up TLS: {0}")]
+    Config(#[from] rustls::Error),
+    /// No throw-away certificate.
+    #[error(transparent)]
+    ThrowAway(#[from] CertificateError),
+    /// Nowhere to keep a certificate.
+    #[error(
+        "--tls self-managed: there is no API server to talk to. It takes a Pod with the token of \
+         a ServiceAccount"
+    )]
+    NoApiServer,
+}
+
+impl TlsError {
+    /// Whether other flags would help.
+    pub(super) const fn is_about_flags(&self) -> bool {
+        !matches!(self, Self::Config(_) | Self::ThrowAway(_) | Self::NoApiServer)
+    }
+}
+
+impl SelfManagedArgs {
+    fn checked(self) -> Result<SelfManaged, TlsError> {
+        let (ca, certificate) = (self.ca_lifetime, self.certificate_lifetime);
+        let propagation = self.ca_propagation;
+        if certificate >= ca {
+            return Err(TlsError::CertificateOutlivesCa { certificate, ca });
+        }
+        if propagation.duration() >= ca.duration() / 3 {
+            return Err(TlsError::PropagationOutlivesCa { propagation, ca });
+        }
+        Ok(SelfManaged {
+            names: ServiceNames::new(self.service, self.namespace.clone(), self.cluster_domain)?,
+            namespace: self.namespace,
+            secret: self.tls_secret,
+            configuration: self.webhook_configuration,
+            lifetimes: Lifetimes {
+                ca: ca.duration(),
+                certificate: certificate.duration(),
+                propagation: propagation.duration(),
+            },
+        })
+    }
+}
+
+/// A certificate, and where the next one comes from.
+pub(super) struct Tls {
+    served: Arc<ServedCertificate>,
+    source: Source,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+enum Source {
+    SelfManaged(Box<SelfManaged>),
+    Files(CertificateFiles),
+    ThrowAway,
+}
+
+impl Tls {
+    /// What the flags name. A self-managed certificate is not there yet.
+    pub(super) fn new(args: TlsArgs, phase: &Phase, metrics: &Metrics) -> Result<Self, TlsError> {
+        let TlsArgs { tls, tls_cert, tls_key, client_ca, self_managed } = args;
+        let clients = client_ca.as_deref().map(client_verifier).transpose()?;
+        let (served, source) = match (tls, tls_cert.zip(tls_key)) {
+            (None | Some(TlsMode::Files), Some((chain, key))) => {
+                let (files, pair) = CertificateFiles::open(chain, key)?;
+                files.show_expiry(metrics);
+                (ServedCertificate::new(pair), Source::Files(files))
+            }
+            (_, Some(_)) => return Err(TlsError::UnusedFiles),
+            (Some(TlsMode::SelfManaged), None) => {
+                let self_managed = self_managed.checked()?;
+                self_managed.announce(phase);
+                (ServedCertificate::none(), Source::SelfManaged(Box::new(self_managed)))
+            }
+            // The flags' parser asks for the files of `files`.
+            (_, None) => {
+                tracing::warn!(
+                    "serving with a throw-away self-signed certificate that no API server trusts: \
+                     see --tls"
+                );
+                (ServedCertificate::new(throw_away()?), Source::ThrowAway)
+            }
+        };
+        Ok(Self { served, source, clients })
+    }
+
+    /// The configuration with which it is served.
+    pub(super) fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        Ok(Arc::new(server_config(self.served.clone(), self.clients.clone())?))
+    }
+
+    /// Whether it takes an API server.
+    pub(super) const fn needs_api_server(&self) -> bool {
+        matches!(self.source, Source::SelfManaged(_))
+    }
+
+    /// Whether the certificate is for a first try only.
+    pub(super) const fn is_throw_away(&self) -> bool {
+        matches!(self.source, Source::ThrowAway)
+    }
+
+    /// What has to go on as long as the server does, unless the certificate stays as it is.
+    pub(super) fn follow(
+        self,
+        client: Option<&Client>,
+        phase: Arc<Phase>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Option<BoxFuture<'static, ()>>, TlsError> {
+        let served = self.served;
+        Ok(match self.source {
+            Source::ThrowAway => None,
+            Source::Files(files) => Some(Box::pin(files.follow(served, metrics))),
+            Source::SelfManaged(self_managed) => {
+                let client = client.ok_or(TlsError::NoApiServer)?.clone();
+                Some(Box::pin(self_managed.follow(client, Outlets { served, phase, metrics })))
+            }
+        })
+    }
+}
