@@ -34,5 +34,26 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Otherwise it never talks to the API server, and needs neither rights nor a token. */}}
 {{- define "apisix-prestop.usesApiServer" -}}
-{{- if or (eq .Values.injection.hook "auto") .Values.events.enabled }}true{{ end }}
+{{- if or (eq .Values.tls.mode "selfManaged") (eq .Values.injection.hook "auto") .Values.events.enabled }}true{{ end }}
+{{- end }}
+
+{{/* Where the certificate is. */}}
+{{- define "apisix-prestop.tlsSecret" -}}
+{{- if eq .Values.tls.mode "existingSecret" }}
+{{- required "tls.existingSecret: name a Secret of type kubernetes.io/tls in the release's namespace" .Values.tls.existingSecret }}
+{{- else }}
+{{- include "apisix-prestop.fullname" . }}-tls
+{{- end }}
+{{- end }}
+
+{{/* Whether the class may need a ResourceQuota that admits it. */}}
+{{- define "apisix-prestop.needsQuota" -}}
+{{- if and .Values.criticalPodsQuota.enabled (hasPrefix "system-" .Values.priorityClassName) (ne .Release.Namespace "kube-system") }}true{{ end }}
+{{- end }}
+
+{{/* Whether cert-manager's CA injector has been asked to write the caBundle. */}}
+{{- define "apisix-prestop.caIsInjected" -}}
+{{- range $key, $_ := .Values.webhook.annotations }}
+{{- if hasPrefix "cert-manager.io/inject-" $key }}true{{ end }}
+{{- end }}
 {{- end }}
