@@ -41,6 +41,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "apisix-prestop.tlsSecret" -}}
 {{- if eq .Values.tls.mode "existingSecret" }}
 {{- required "tls.existingSecret: name a Secret of type kubernetes.io/tls in the release's namespace" .Values.tls.existingSecret }}
+{{- else if eq .Values.tls.mode "certManager" }}
+{{- /* Not the Secret of the other mode: on an upgrade from one to the other both are in use. */}}
+{{- include "apisix-prestop.fullname" . }}-cert-manager-tls
 {{- else }}
 {{- include "apisix-prestop.fullname" . }}-tls
 {{- end }}
