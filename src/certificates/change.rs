@@ -30,11 +30,10 @@ impl Change {
         };
         // For nodes whose clocks are behind.
         let backdated = now.checked_sub(BACKDATED).unwrap_or(now);
-        let ca = |not_before| new_ca(Validity { not_before, not_after: now + lifetimes.ca });
         let mut state = match (self, current, remembered) {
             (Self::Restore | Self::Merge, _, Some(remembered)) => remembered.clone(),
             (Self::Create, ..) | (_, None, _) => {
-                let ca = ca(backdated)?;
+                let ca = new_ca(Validity { not_before: backdated, not_after: now + lifetimes.ca })?;
                 State { serving: sign(&ca)?, ca, next: None, retired: Vec::new() }
             }
             (_, Some(current), _) => current.clone(),
@@ -46,7 +45,14 @@ impl Change {
             }
             (Self::Renew, _) => state.serving = sign(&state.ca)?,
             (Self::Announce, _) => {
-                state.next = Some(ca(state.ca.certificate.validity.not_before.min(backdated))?);
+                // No shorter than what it follows or replaces, whatever our clock says.
+                let before = state.next.as_ref().unwrap_or(&state.ca).certificate.validity;
+                let end =
+                    state.next.as_ref().map_or(now, |next| next.certificate.validity.not_after);
+                state.next = Some(new_ca(Validity {
+                    not_before: before.not_before.min(backdated),
+                    not_after: end.max(now + lifetimes.ca),
+                })?);
             }
             (Self::Activate, _) => {
                 if let Some(next) = state.next.take() {

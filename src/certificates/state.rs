@@ -175,6 +175,11 @@ impl State {
         is_signed(certificate, self.trusted())
     }
 
+    /// Whether this is from before the rotation that made the CA of `later`.
+    pub(super) fn precedes(&self, later: &Self) -> bool {
+        self.next.as_ref().is_some_and(|next| next.certificate == later.ca.certificate)
+    }
+
     fn trusted(&self) -> impl Iterator<Item = &Certificate> {
         let next = self.next.iter().map(|next| &next.certificate);
         [&self.ca.certificate].into_iter().chain(next).chain(&self.retired)

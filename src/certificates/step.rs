@@ -144,10 +144,11 @@ pub(super) fn step(situation: &Situation<'_>, now: SystemTime, lifetimes: &Lifet
             (None, _) => Step::Write(Change::Create),
         };
     };
-    // What we serve has to be trusted until it ends.
+    // What we serve has to be trusted until it ends. And a rotation does not go back: the CA
+    // before may be trusted by nobody any more.
     if let Some(remembered) = situation.remembered
         && remembered.serving.certificate.validity.includes(now)
-        && !current.trusts(&remembered.serving.certificate)
+        && (!current.trusts(&remembered.serving.certificate) || current.precedes(remembered))
     {
         return Step::Write(Change::Merge);
     }

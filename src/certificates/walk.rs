@@ -147,12 +147,16 @@ impl World {
             Event::DeleteSecret => self.put(None),
             Event::BreakSecret { entry, ref how } => self.break_secret(entry, how),
             Event::RestoreBackup(backup) => {
-                if !self.backups.is_empty() {
+                // A replica whose clock says that its certificate has ended does not defend it.
+                let clocks_are_right =
+                    self.processes.iter().all(|process| process.ahead == process.behind);
+                if !self.backups.is_empty() && clocks_are_right {
                     let backup = self.backups[backup % self.backups.len()].clone();
                     self.put(Some(backup));
                 }
             }
             Event::JumpAhead { replica, days } => {
+                self.settle()?;
                 let process = &mut self.processes[replica % count];
                 (process.ahead, process.wake_at) = (DAY * days, Duration::ZERO);
             }
