@@ -20,7 +20,7 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Notify,
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -34,6 +34,9 @@ use crate::constants::{
 
 /// How long to wait after an error of `accept`, which is mostly a lack of descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// How long a newcomer that has to go may take for it.
+const EVICTION_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The two steps in which a server stops.
 #[derive(Clone, Debug, Default)]
@@ -63,17 +66,24 @@ pub async fn accept(listener: TcpListener, router: Router, terms: Terms) {
     let Terms { tls, max_connections, stop, drain_timeout } = terms;
     let server = Server { tls: tls.map(TlsAcceptor::from), router, stop: stop.clone() };
     let (connections, newcomers) = (TaskTracker::new(), Arc::new(Newcomers::default()));
+    let slots = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.close.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) if connections.len() < max_connections || newcomers.evict() => {
-                connections.spawn(server.clone().serve(stream, newcomers.enter()));
-            }
-            // Closed at once: the client is better served by an error now than by waiting here.
-            Ok((_, peer)) => tracing::debug!(%peer, "too many connections"),
+            Ok((stream, peer)) => match room(&slots, &newcomers).await {
+                Some(slot) => {
+                    let connection = server.clone().serve(stream, newcomers.enter());
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(slot);
+                    });
+                }
+                // Closed: the client is better served by an error now than by waiting here.
+                None => tracing::debug!(%peer, "too many connections"),
+            },
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 sleep(ACCEPT_RETRY).await;
@@ -86,6 +96,18 @@ pub async fn accept(listener: TcpListener, router: Router, terms: Terms) {
         let open = connections.len();
         tracing::warn!(open, "the drain timeout is over; closing the connections that are left");
     }
+}
+
+/// A free slot, or that of the oldest newcomer.
+async fn room(slots: &Arc<Semaphore>, newcomers: &Newcomers) -> Option<OwnedSemaphorePermit> {
+    if let Ok(slot) = slots.clone().try_acquire_owned() {
+        return Some(slot);
+    }
+    if !newcomers.evict() {
+        return None;
+    }
+    // It goes at once, unless its first request has just come.
+    timeout(EVICTION_TIMEOUT, slots.clone().acquire_owned()).await.ok()?.ok()
 }
 
 #[derive(Clone)]
