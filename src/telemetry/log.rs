@@ -52,15 +52,20 @@ impl fmt::Display for LogFilter {
     }
 }
 
+/// Where kube's client logs an answer of the API server that it cannot read, as it came. That
+/// may be our Secret.
+const ANSWERS: &str = "kube_client::client";
+
 /// Starts the log of the process. A second call has no effect.
 pub fn start_log(format: LogFormat, filter: &LogFilter) {
+    let filter = filter.0.clone().with_target(ANSWERS, LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
     // It fails only where a log was started before.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter.0.clone())).try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }
 
 #[cfg(test)]
