@@ -26,6 +26,7 @@ setup() {
   state=${APISIX_PRESTOP_STATE:-/var/tmp/apisix-prestop}/$name
   cgroup=apisix-prestop-$name
   tools=$cache/tools-$(tools_hash)
+  crds=$cache/crds/cert-manager-v$CERT_MANAGER
 }
 
 need_root() {

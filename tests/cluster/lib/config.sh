@@ -13,6 +13,7 @@ write_configuration() {
   mkdir -p "$state"/{pki,etc,cni,images,logs,etcd,containerd,kubelet/plugins,pods,var-lib,var-log}
   "$tools/own/pki" -dir "$state/pki" -node "$name" -address "$node_address" -service "$service_address"
   containerd_toml >"$state/etc/containerd.toml"
+  admission_yaml >"$state/etc/admission.yaml"
   kubelet_yaml >"$state/etc/kubelet.yaml"
   pod_network >"$state/cni/pods.conflist"
   # Pods get no name servers of the machine, which they could not reach.
@@ -45,6 +46,21 @@ SystemdCgroup = false
 bin_dirs = ["/usr/lib/cni"]
 conf_dir = "$state/cni"
 END
+}
+
+# The API server presents a client certificate to webhooks that ask for one, as it does where an operator set it up.
+admission_yaml() {
+  local plugin
+  printf 'apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n'
+  for plugin in MutatingAdmissionWebhook ValidatingAdmissionWebhook; do
+    cat <<END
+- name: $plugin
+  configuration:
+    apiVersion: apiserver.config.k8s.io/v1
+    kind: WebhookAdmissionConfiguration
+    kubeConfigFile: $state/pki/webhooks.kubeconfig
+END
+  done
 }
 
 # cgroupRoot keeps kubelets apart: each removes Pods' cgroups that it does not know.

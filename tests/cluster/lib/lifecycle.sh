@@ -16,6 +16,7 @@ up() {
   fi
   install_packages
   build_tools
+  fetch_crds
   sweep
   # A start that fails or is broken off leaves nothing behind either.
   trap sweep EXIT
@@ -47,7 +48,7 @@ down() {
 # --kill-child ends the cluster with unshare, should somebody kill that. The lock is not for the cluster to hold.
 launch() { # launch LOCK
   local lock=$1
-  export name state tools node_address service_range service_address pod_range containerd_socket
+  export name state tools crds node_address service_range service_address pod_range containerd_socket
   setsid unshare --mount --net --pid --uts --ipc --fork --kill-child \
     bash "$here/lib/node.sh" </dev/null &>"$state/logs/node.log" {lock}>&- &
   unshare_pid=$!
@@ -69,8 +70,11 @@ await_ready() {
 
 # A process that is ending has no namespaces any more, while the others of its pid namespace may still be there.
 is_up() {
-  exists && [[ -e /proc/$(cut -d ' ' -f 1 "$state/pid")/ns/mnt ]]
+  is_inside || { exists && [[ -e /proc/$(cut -d ' ' -f 1 "$state/pid")/ns/mnt ]]; }
 }
+
+# Whether this runs in the cluster's namespaces already, by `run`. There, its processes have other numbers.
+is_inside() { [[ ${CLUSTER_INSIDE:-} == "$name" ]]; }
 
 # The pid alone may by now be another process's: together with its start time it is not.
 exists() {
@@ -154,6 +158,7 @@ component_state() { # component_state COMPONENT
 # Becomes the command, which sees this cluster's network, processes and mounts, and ends with it.
 # To enter a pid namespace nsenter has to fork: a signal that ends nsenter must reach the command too.
 inside() {
+  ! is_inside || exec setpriv --pdeathsig TERM -- "$@"
   local pid started
   read -r pid started <"$state/pid"
   exec nsenter --wdns="$PWD" -t "$pid" --net --mount --pid --uts --ipc -- setpriv --pdeathsig TERM -- "$@"
@@ -168,7 +173,8 @@ run() {
   need_root
   is_up || die "$name is down: tests/cluster/cluster up"
   eval "$(print_env)"
-  inside "$@"
+  # For a `cluster` among what the command runs.
+  inside env CLUSTER_NAME="$name" CLUSTER_INSIDE="$name" "$@"
 }
 
 load_images() {

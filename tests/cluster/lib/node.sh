@@ -66,6 +66,7 @@ start kube-apiserver kube-apiserver \
   --tls-cert-file "$state/pki/apiserver.crt" --tls-private-key-file "$state/pki/apiserver.key" \
   --client-ca-file "$state/pki/ca.crt" \
   --authorization-mode Node,RBAC --allow-privileged \
+  --admission-control-config-file "$state/etc/admission.yaml" \
   --kubelet-preferred-address-types InternalIP \
   --kubelet-certificate-authority "$state/pki/ca.crt" \
   --kubelet-client-certificate "$state/pki/apiserver-kubelet-client.crt" \
@@ -81,6 +82,8 @@ for image in "$state"/images/*.tar; do
   await containerd 30 ctr -a "$containerd_socket" -n k8s.io images import "$image"
 done
 await kube-apiserver 60 kubectl get --raw /readyz
+kubectl create -f "$crds" &
+crds_pid=$!
 
 # Its thirty controllers fetch a token each at the start: with the usual limit that takes 6 s.
 start kube-controller-manager kube-controller-manager --kube-api-qps 200 --kube-api-burst 400 \
@@ -98,7 +101,9 @@ await kube-scheduler 30 listens 10259
 await kubelet 60 kubectl wait --for=condition=Ready --timeout=1s "node/$name"
 await kube-proxy 30 listens 443 "$service_address"
 await kube-controller-manager 30 kubectl -n default get serviceaccount/default configmap/kube-root-ca.crt
+wait "$crds_pid" || { echo node >"$state/failed" && exit 1; }
 
 touch "$state/ready"
-# Also collects the processes that lose their parents. A component that ends is not started anew: its end is a finding.
+# Also collects the processes that lose their parents. A component that ends is not started anew: its end is a finding,
+# unless `cluster restart` was behind it.
 wait

@@ -36,11 +36,8 @@ func main() {
 
 func write(dir, node string, address, service net.IP) error {
 	loopback := net.IPv4(127, 0, 0, 1)
-	ca, err := newAuthority()
+	ca, err := writeAuthority(dir, "ca", "test cluster")
 	if err != nil {
-		return err
-	}
-	if err := writePEM(filepath.Join(dir, "ca.crt"), "CERTIFICATE", ca.certificate.Raw); err != nil {
 		return err
 	}
 
@@ -76,6 +73,14 @@ func write(dir, node string, address, service net.IP) error {
 		}
 	}
 
+	webhookClientCA, err := writeAuthority(dir, "webhook-client-ca", "webhook clients")
+	if err != nil {
+		return err
+	}
+	if err := webhookClientCA.writeCredentials(filepath.Join(dir, "webhooks.kubeconfig"), client("kube-apiserver")); err != nil {
+		return err
+	}
+
 	return writeSigningKey(filepath.Join(dir, "service-account"))
 }
 
@@ -91,14 +96,23 @@ type authority struct {
 	key         *ecdsa.PrivateKey
 }
 
-func newAuthority() (*authority, error) {
+// writeAuthority makes a CA and writes its certificate. Its key stays here: nothing is signed later.
+func writeAuthority(dir, name, commonName string) (*authority, error) {
+	ca, err := newAuthority(commonName)
+	if err != nil {
+		return nil, err
+	}
+	return ca, writePEM(filepath.Join(dir, name+".crt"), "CERTIFICATE", ca.certificate.Raw)
+}
+
+func newAuthority(commonName string) (*authority, error) {
 	key, _, err := newKey()
 	if err != nil {
 		return nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "test cluster"},
+		Subject:               pkix.Name{CommonName: commonName},
 		KeyUsage:              x509.KeyUsageCertSign,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
@@ -139,27 +153,47 @@ func (a *authority) writePair(dir, name string, template *x509.Certificate) erro
 	return writePEM(filepath.Join(dir, name+".key"), "PRIVATE KEY", key)
 }
 
-// A kubeconfig is YAML, and JSON is YAML. All clients are in the API server's own network namespace.
+type object = map[string]any
+
+// All clients are in the API server's own network namespace.
 func (a *authority) writeKubeconfig(path string, template *x509.Certificate) error {
-	certificate, key, err := a.issue(template)
+	user, err := a.user(template.Subject.CommonName, template)
 	if err != nil {
 		return err
 	}
-	type object = map[string]any
-	content, err := json.MarshalIndent(object{
-		"apiVersion": "v1",
-		"kind":       "Config",
+	return writeConfig(path, object{
 		"clusters": []object{{"name": "test", "cluster": object{
 			"server":                     "https://127.0.0.1:6443",
 			"certificate-authority-data": encodePEM("CERTIFICATE", a.certificate.Raw),
 		}}},
-		"users": []object{{"name": template.Subject.CommonName, "user": object{
-			"client-certificate-data": encodePEM("CERTIFICATE", certificate),
-			"client-key-data":         encodePEM("PRIVATE KEY", key),
-		}}},
-		"contexts":        []object{{"name": "test", "context": object{"cluster": "test", "user": template.Subject.CommonName}}},
+		"users":           []object{user},
+		"contexts":        []object{{"name": "test", "context": object{"cluster": "test", "user": user["name"]}}},
 		"current-context": "test",
-	}, "", "  ")
+	})
+}
+
+// writeCredentials writes what the API server shows to every webhook that asks who it is. There, users are named
+// after the servers that they are for.
+func (a *authority) writeCredentials(path string, template *x509.Certificate) error {
+	user, err := a.user("*", template)
+	if err != nil {
+		return err
+	}
+	return writeConfig(path, object{"users": []object{user}})
+}
+
+func (a *authority) user(name string, template *x509.Certificate) (object, error) {
+	certificate, key, err := a.issue(template)
+	return object{"name": name, "user": object{
+		"client-certificate-data": encodePEM("CERTIFICATE", certificate),
+		"client-key-data":         encodePEM("PRIVATE KEY", key),
+	}}, err
+}
+
+// A kubeconfig is YAML, and JSON is YAML.
+func writeConfig(path string, config object) error {
+	config["apiVersion"], config["kind"] = "v1", "Config"
+	content, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return err
 	}
