@@ -7,8 +7,13 @@ restart_component() { # restart_component COMPONENT
   (inside bash -euo pipefail -c '
     component=$1 logs=$2 pid=$(<"$2/$1.pid")
     mapfile -d "" -t command <"/proc/$pid/cmdline"
+    # The API server would wait for its watches to end, which takes a minute.
     kill -TERM "$pid"
-    while [[ -e /proc/$pid ]]; do sleep 0.05; done
+    for ((tries = 0; tries < 100; tries++)); do
+      [[ -e /proc/$pid ]] || break
+      ((tries != 60)) || kill -KILL "$pid"
+      sleep 0.05
+    done
     setsid "${command[@]}" </dev/null &>>"$logs/$component.log" &
     echo "$!" >"$logs/$component.pid"
   ' restart "$1" "$state/logs")
