@@ -1,7 +1,8 @@
 //! What the cluster tests and the demo share: a Kubernetes, the chart installed on it, a
-//! namespace for each test, and a [`rollout`] that is measured.
+//! namespace for each test, a [`rollout`] that is measured, and a [`storm`] of Pods.
 
 pub mod command;
 pub mod installation;
 pub mod namespace;
 pub mod rollout;
+pub mod storm;

@@ -20,15 +20,19 @@ pub const OPTED_IN: &str = "apisix-prestop/inject: enabled";
 /// With what kubectl wrote.
 pub async fn create(name: &str, labels: &str) -> Result<()> {
     run("kubectl", &["delete", "namespace", name, "--ignore-not-found", "--wait"]).await?;
+    ensure(name, labels).await
+}
+
+/// Makes a namespace with `labels` as YAML, where there is none of that name.
+///
+/// # Errors
+/// With what kubectl wrote.
+pub async fn ensure(name: &str, labels: &str) -> Result<()> {
     let manifest = format!(
         "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{{labels}}}}}\n"
     );
     run_with_input("kubectl", &["apply", "-f", "-"], &manifest).await?;
-    await_default_account(name).await
-}
-
-/// A Pod is refused until its namespace has a default ServiceAccount.
-pub(crate) async fn await_default_account(name: &str) -> Result<()> {
+    // A Pod is refused until its namespace has a default ServiceAccount.
     let account = ["-n", name, "wait", "--for=create", "serviceaccount/default", "--timeout=30s"];
     run("kubectl", &account).await?;
     Ok(())
@@ -44,8 +48,21 @@ pub async fn with_namespace(
     labels: &str,
     test: impl AsyncFnOnce(Client, &str) -> Result<()>,
 ) -> Result<()> {
+    with_values(purpose, labels, &[], test).await
+}
+
+/// The same with the chart installed with `values`, as [`installation::install`] takes them.
+///
+/// # Errors
+/// As [`with_namespace`].
+pub async fn with_values(
+    purpose: &str,
+    labels: &str,
+    values: &[&str],
+    test: impl AsyncFnOnce(Client, &str) -> Result<()>,
+) -> Result<()> {
     let client = Client::try_default().await?;
-    installation::install(&client, &[]).await?;
+    installation::install(&client, values).await?;
     let unique = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis() % 1_000_000;
     let name = format!("{purpose}-{unique}");
     create(&name, labels).await?;

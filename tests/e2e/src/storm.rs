@@ -1,0 +1,153 @@
+//! Pods created at a steady rate while something happens to the webhook, with those counted that
+//! came back without the hook.
+
+use std::{
+    cell::Cell,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client, api::PostParams};
+use serde_json::json;
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+
+/// Pods per second.
+pub const RATE: u32 = 25;
+/// How many of them are created at the same moment, so that the API server needs several
+/// connections to the webhook.
+const VOLLEY: u32 = 5;
+/// How long there is a storm before the event and, at the least, after it.
+const MARGIN: Duration = Duration::from_secs(3);
+/// How long one Pod may take: more than the API server gives to the webhook.
+const CREATE_LIMIT: Duration = Duration::from_secs(30);
+/// No storm is longer.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// What a storm came to.
+#[derive(Debug)]
+pub struct Storm {
+    event: String,
+    /// How many Pods were created.
+    pub created: usize,
+    /// When those that came back without the hook were asked for, since the storm began.
+    pub without_hook: Vec<Duration>,
+    /// Why Pods were not created at all.
+    pub refused: Vec<String>,
+    /// How long the slowest create took.
+    pub slowest: Duration,
+    /// How long the event took.
+    pub event_took: Duration,
+    /// How long Pods were created.
+    pub took: Duration,
+}
+
+/// `storm: rollout restart: 1500 Pods in 60 s, 0 without the hook, slowest create 120 ms`.
+impl fmt::Display for Storm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "storm: {}: {} Pods in {:.0} s, {} without the hook, slowest create {} ms",
+            self.event,
+            self.created,
+            self.took.as_secs_f64(),
+            self.without_hook.len(),
+            self.slowest.as_millis(),
+        )
+    }
+}
+
+/// Creates Pods in `namespace` for `at_least` this long, and until `event` is over. They are real,
+/// and no scheduler takes them; they go with the namespace.
+///
+/// # Errors
+/// Those of the event, or when it is not over within 3 minutes.
+pub async fn during(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    at_least: Duration,
+    event: impl Future<Output = Result<()>>,
+) -> Result<Storm> {
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
+    let began = Instant::now();
+    let over = Cell::new(false);
+
+    let creating = async {
+        let mut creates = JoinSet::new();
+        let mut volleys = interval(Duration::from_secs(VOLLEY.into()) / RATE);
+        // A machine that falls behind catches up: the number of Pods does not depend on it.
+        volleys.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        while !over.get() && began.elapsed() < LIMIT {
+            volleys.tick().await;
+            for _ in 0..VOLLEY {
+                creates.spawn(create(pods.clone(), began));
+            }
+        }
+        let took = began.elapsed();
+        (took, creates.join_all().await)
+    };
+    let happening = async {
+        sleep(MARGIN).await;
+        let event_began = Instant::now();
+        let result = timeout(LIMIT, event).await.context("the event is not over");
+        let event_took = event_began.elapsed();
+        sleep(at_least.saturating_sub(began.elapsed()).max(MARGIN)).await;
+        over.set(true);
+        result?.map(|()| event_took)
+    };
+    let ((took, creates), event_took) = tokio::join!(creating, happening);
+
+    let mut storm = Storm {
+        event: name.to_owned(),
+        created: 0,
+        without_hook: Vec::new(),
+        refused: Vec::new(),
+        slowest: Duration::ZERO,
+        event_took: event_took?,
+        took,
+    };
+    for create in creates {
+        storm.slowest = storm.slowest.max(create.took);
+        match create.hook {
+            Ok(hook) => {
+                storm.created += 1;
+                if !hook {
+                    storm.without_hook.push(create.at);
+                }
+            }
+            Err(error) => storm.refused.push(format!("{error:#}")),
+        }
+    }
+    Ok(storm)
+}
+
+/// One Pod: when it was asked for, how long that took, and whether it has the hook.
+struct Create {
+    at: Duration,
+    took: Duration,
+    hook: Result<bool>,
+}
+
+async fn create(pods: Api<Pod>, began: Instant) -> Create {
+    let at = began.elapsed();
+    let hook = async {
+        let pod = serde_json::from_value(json!({
+            "metadata": {"generateName": "storm-"},
+            "spec": {
+                "schedulerName": "nobody",
+                "containers": [{"name": "app", "image": "none"}],
+            },
+        }))?;
+        let pod = pods.create(&PostParams::default(), &pod).await?;
+        let containers = pod.spec.context("a Pod without a spec")?.containers;
+        let hook = containers.first().and_then(|app| app.lifecycle.as_ref()?.pre_stop.as_ref());
+        Ok(hook.is_some())
+    };
+    let hook = timeout(CREATE_LIMIT, hook).await.context("no answer").flatten();
+    Create { at, took: began.elapsed() - at, hook }
+}
