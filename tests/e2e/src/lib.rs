@@ -4,5 +4,7 @@
 pub mod command;
 pub mod installation;
 pub mod namespace;
+pub mod provided_certificate;
+pub mod replica;
 pub mod rollout;
 pub mod storm;

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client, api::PostParams};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, ListParams, PostParams},
+};
 use serde_json::json;
 use tokio::{
     task::JoinSet,
@@ -62,7 +65,7 @@ impl fmt::Display for Storm {
 }
 
 /// Creates Pods in `namespace` for `at_least` this long, and until `event` is over. They are real,
-/// and no scheduler takes them; they go with the namespace.
+/// no scheduler takes them, and they are removed.
 ///
 /// # Errors
 /// Those of the event, or when it is not over within 3 minutes.
@@ -101,6 +104,8 @@ pub async fn during(
         result?.map(|()| event_took)
     };
     let ((took, creates), event_took) = tokio::join!(creating, happening);
+    pods.delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default())
+        .await?;
 
     let mut storm = Storm {
         event: name.to_owned(),

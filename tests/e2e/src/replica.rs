@@ -1,0 +1,197 @@
+//! Replicas of the webhook as processes on the node of the test cluster, with the rights of the
+//! chart's ServiceAccount and behind the chart's Service. They start and end within a moment, so
+//! that much can be tried, and their clock can be another.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::{Child, Command},
+    time::sleep,
+};
+
+use crate::{
+    command::{repository, run, run_with_input},
+    installation::NAME,
+};
+
+/// Where a Pod finds the token of its ServiceAccount. The test cluster has a `/run` of its own.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// Whether this runs in the namespaces of the test cluster, where such replicas can be.
+pub fn are_possible() -> bool {
+    std::env::var_os("CLUSTER_INSIDE").is_some()
+}
+
+/// The rights that they have, and the way to the first `count` of them.
+///
+/// # Errors
+/// With what kubectl wrote.
+pub async fn prepare(count: u16) -> Result<()> {
+    ensure!(are_possible(), "only in the test cluster");
+    let kubectl = async |args: &[&str]| run("kubectl", args).await.map(|output| output.stdout);
+    let token = kubectl(&["-n", NAME, "create", "token", NAME, "--duration=1h"]).await?;
+    let ca = ["-n", NAME, "get", "cm", "kube-root-ca.crt", "-o", r"jsonpath={.data.ca\.crt}"];
+    let ca = kubectl(&ca).await?;
+    tokio::fs::create_dir_all(ACCOUNT).await?;
+    for (file, content) in [("token", token.trim()), ("ca.crt", &ca), ("namespace", NAME)] {
+        tokio::fs::write(Path::new(ACCOUNT).join(file), content).await?;
+    }
+    let node = r#"jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}"#;
+    let node = kubectl(&["get", "nodes", "-o", node]).await?;
+    let slices: Vec<_> = (0..count)
+        .map(|number| {
+            json!({
+                "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+                "metadata": {
+                    "name": format!("replica-{number}"), "namespace": NAME,
+                    "labels": {"kubernetes.io/service-name": NAME},
+                },
+                "addressType": "IPv4",
+                "endpoints": [{"addresses": [node]}],
+                "ports": [{"name": "https", "port": port(number)}],
+            })
+        })
+        .collect();
+    let slices = json!({"apiVersion": "v1", "kind": "List", "items": slices}).to_string();
+    run_with_input("kubectl", &["apply", "-f", "-"], &slices).await?;
+    Ok(())
+}
+
+/// Takes the way to them away again.
+///
+/// # Errors
+/// With what kubectl wrote.
+pub async fn clean_up() -> Result<()> {
+    let slices =
+        format!("kubernetes.io/service-name={NAME},!endpointslice.kubernetes.io/managed-by");
+    run("kubectl", &["-n", NAME, "delete", "endpointslices", "-l", &slices]).await?;
+    Ok(())
+}
+
+/// A process of the webhook. It ends with this.
+#[derive(Debug)]
+pub struct Replica {
+    number: u16,
+    process: Child,
+    log: PathBuf,
+}
+
+impl Replica {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// When the program is not there.
+    pub fn start(number: u16, args: &[String], environment: &[(&str, String)]) -> Result<Self> {
+        let log = repository().join(format!("target/e2e-replica-{number}.log"));
+        let file = File::create(&log).with_context(|| log.display().to_string())?;
+        let process = Command::new(program()?)
+            .arg("serve")
+            .arg(format!("--listen=[::]:{}", port(number)))
+            .arg(format!("--admin-listen=127.0.0.1:{}", admin_port(number)))
+            .arg("--drain-delay=0s")
+            .args(args)
+            .env_clear()
+            .env("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+            .env("KUBERNETES_SERVICE_PORT", "443")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(Self { number, process, log })
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// With its log, when it has ended, or is not ready within a minute.
+    pub async fn ready(&mut self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let answer = self.readiness().await.unwrap_or_else(|error| error.to_string());
+            if answer.contains(" 200 ") {
+                return Ok(());
+            }
+            let ended = self.process.try_wait()?;
+            if ended.is_some() || began.elapsed() > READY_LIMIT {
+                bail!("replica {} ({ended:?}): {answer}\n{}", self.number, self.log()?);
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What `/ready` answers, with its head.
+    ///
+    /// # Errors
+    /// When it does not listen.
+    pub async fn readiness(&self) -> Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", admin_port(self.number))).await?;
+        stream.write_all(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    /// What it wrote.
+    ///
+    /// # Errors
+    /// When there is no log.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(&self.log)?)
+    }
+
+    /// Verifies the certificate that it serves, as the API server does, with the CAs in `bundle`:
+    /// the certificate as PEM, and what openssl says about it.
+    ///
+    /// # Errors
+    /// With what openssl says.
+    pub async fn verify(&self, bundle: &str) -> Result<String> {
+        let file = repository().join(format!("target/e2e-replica-{}.ca.crt", self.number));
+        tokio::fs::write(&file, bundle).await?;
+        let file = file.to_string_lossy();
+        let address = format!("127.0.0.1:{}", port(self.number));
+        let host = format!("{NAME}.{NAME}.svc");
+        let args = ["s_client", "-connect", &address, "-CAfile", &file, "-verify_hostname", &host];
+        let output = run("openssl", &[&args[..], &["-verify_return_error"]].concat()).await?;
+        Ok(output.stdout)
+    }
+
+    /// Ends it with SIGKILL.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.process.kill().await?)
+    }
+}
+
+fn port(number: u16) -> u16 {
+    9443 + number
+}
+
+fn admin_port(number: u16) -> u16 {
+    9080 + number
+}
+
+/// `E2E_PROGRAM`, or what Cargo built beside the tests.
+fn program() -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os("E2E_PROGRAM") {
+        return Ok(program.into());
+    }
+    let test = std::env::current_exe()?;
+    let folder = test.ancestors().nth(2).context("the test is not in target/*/deps")?;
+    let program = folder.join("apisix-prestop");
+    ensure!(program.exists(), "build it: cargo build --bins ({})", program.display());
+    Ok(program)
+}
