@@ -46,6 +46,7 @@ iptables                 iptables
 conntrack                conntrack
 iproute2                 ip
 busybox-static           busybox
+faketime                 faketime
 "
 
 install_packages() {

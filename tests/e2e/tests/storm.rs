@@ -84,7 +84,7 @@ async fn no_pod_goes_without_the_hook_while_the_webhook_is_restarted() -> Result
         kubectl(&["rollout", "restart", "deployment", NAME]).await?;
         rolled(&client).await
     };
-    storm("rollout restart", &[], MINUTE, event, none_goes_without).await
+    storm("rollout restart", &[], SHORT, event, none_goes_without).await
 }
 
 #[tokio::test]
