@@ -2,8 +2,9 @@
 
 use std::{future::Future, time::Duration};
 
-use k8s_openapi::api::core::v1::Node;
-use kube::{Api, Client, api::ListParams};
+use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::ListMeta};
+use kube::{Client, Resource, api::ListParams, core::Request};
+use serde::Deserialize;
 
 use super::version::{SleepSupport, hook_for_kubelets};
 use crate::{
@@ -43,20 +44,45 @@ pub async fn choose_hook(client: &Client) -> Result<Hook, HookChoiceError> {
 
 /// Lists the nodes in pages: their status is large and there may be thousands.
 async fn choose_by_kubelets(client: &Client) -> Result<Hook, HookChoiceError> {
-    let nodes = Api::<Node>::all(client.clone());
     let mut page = ListParams::default().limit(250);
     let mut versions = Vec::new();
     loop {
-        let list = nodes.list(&page).await.map_err(HookChoiceError::Nodes)?;
-        versions.extend(list.items.into_iter().map(|node| {
-            let info = node.status.and_then(|status| status.node_info);
-            info.map(|info| info.kubelet_version).unwrap_or_default()
-        }));
+        let request = Request::new(Node::url_path(&(), None)).list(&page);
+        let request =
+            request.map_err(|error| HookChoiceError::Nodes(kube::Error::BuildRequest(error)))?;
+        let list: NodeList = client.request(request).await.map_err(HookChoiceError::Nodes)?;
+        versions.extend(list.items.into_iter().map(|node| node.status.node_info.kubelet_version));
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page = page.continue_token(&token),
             None => return Ok(hook_for_kubelets(versions.iter().map(String::as_str))),
         }
     }
+}
+
+/// What is read of a NodeList; all the rest is skipped.
+#[derive(Deserialize)]
+struct NodeList {
+    metadata: ListMeta,
+    items: Vec<NodeItem>,
+}
+
+/// A node that has not reported yet has no version, and nobody trusts it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct NodeItem {
+    status: NodeStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct NodeStatus {
+    node_info: NodeInfo,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct NodeInfo {
+    kubelet_version: String,
 }
 
 async fn in_time(
@@ -126,20 +152,7 @@ mod tests {
 
     fn nodes(kubelets: &[&str], next: &str) -> Value {
         let nodes = kubelets.iter().map(|kubelet| {
-            let mut info = json!({"kubeletVersion": kubelet});
-            for field in [
-                "architecture",
-                "bootID",
-                "containerRuntimeVersion",
-                "kernelVersion",
-                "machineID",
-                "kubeProxyVersion",
-                "operatingSystem",
-                "osImage",
-                "systemUUID",
-            ] {
-                info[field] = json!("");
-            }
+            let info = json!({"kubeletVersion": kubelet, "osImage": "", "kernelVersion": ""});
             json!({"metadata": {"name": "n"}, "status": {"nodeInfo": info}})
         });
         json!({"kind": "NodeList", "apiVersion": "v1", "metadata": {"continue": next},

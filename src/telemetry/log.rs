@@ -1,6 +1,6 @@
 //! The log: to stderr, one line an event.
 
-use std::{fmt, io::IsTerminal, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use clap::ValueEnum;
 use tracing_subscriber::{
@@ -61,7 +61,7 @@ pub fn start_log(format: LogFormat, filter: &LogFilter) {
     let filter = filter.0.clone().with_target(ANSWERS, LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
     // It fails only where a log was started before.
