@@ -26,7 +26,7 @@ demo: ## Roll a Deployment with and without the webhook on a local Kubernetes, a
 	@CLUSTER_NAME=demo tests/e2e/in-cluster --keep cargo run --quiet --package apisix-prestop-e2e --bin demo
 
 .PHONY: test
-test: lint unit chart cluster e2e fuzz-short bench-short ## Everything that must pass
+test: lint unit chart cluster e2e fuzz-short bench-short soak-short ## Everything that must pass
 
 ##@ Parts of `make test`
 
