@@ -9,7 +9,7 @@ use std::{
 };
 
 use k8s_openapi::ByteString;
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use rustls::{
     RootCertStore,
     client::{verify_server_cert_signed_by_trust_anchor, verify_server_name},
@@ -161,6 +161,8 @@ impl World {
                 (process.ahead, process.wake_at) = (DAY * days, Duration::ZERO);
             }
             Event::JumpBack { replica, days } => {
+                // Nor does one whose clock says that it has not begun.
+                self.settle()?;
                 let process = &mut self.processes[replica % count];
                 (process.behind, process.wake_at) = (DAY * days, Duration::ZERO);
             }
@@ -441,6 +443,9 @@ fn config() -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
         max_shrink_iters: 80,
+        // The same walks each time: what fails now and then is of no use to whoever runs the
+        // tests. For a search, change the seed and raise the number of cases.
+        rng_seed: RngSeed::Fixed(1),
         ..ProptestConfig::with_cases(40)
     }
 }
