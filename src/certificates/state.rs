@@ -6,13 +6,14 @@ use k8s_openapi::ByteString;
 use rustls::{
     RootCertStore,
     client::{verify_server_cert_signed_by_trust_anchor, verify_server_name},
-    crypto::ring,
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
     server::ParsedCertificate,
 };
 use zeroize::Zeroizing;
 
-use crate::server::{CertificateError, MalformedCertificate, Validity, certified_key};
+use crate::server::{
+    CertificateError, MalformedCertificate, Validity, certified_key, crypto_provider,
+};
 
 /// The `data` of the Secret.
 pub(super) type Data = BTreeMap<String, ByteString>;
@@ -196,7 +197,7 @@ fn is_signed<'a>(
     // Any moment within its validity: the question is who has signed it.
     let moment = certificate.validity.not_after.duration_since(std::time::UNIX_EPOCH);
     let moment = UnixTime::since_unix_epoch(moment.unwrap_or_default());
-    let algorithms = ring::default_provider().signature_verification_algorithms.all;
+    let algorithms = crypto_provider().signature_verification_algorithms.all;
     ParsedCertificate::try_from(&certificate.der).is_ok_and(|parsed| {
         verify_server_cert_signed_by_trust_anchor(&parsed, &roots, &[], moment, algorithms).is_ok()
     })

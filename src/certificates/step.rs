@@ -164,14 +164,11 @@ fn course(
 ) -> Step {
     let ca = current.ca.certificate.validity;
     let serving = current.serving.certificate.validity;
-    let until = |end: SystemTime, margin| {
-        end.duration_since(now).unwrap_or_default().saturating_sub(margin)
-    };
     let mut wakes = Vec::new();
 
     let until_next_ca = match now < ca.not_before {
         true => Duration::ZERO,
-        false => until(ca.not_after, lifetimes.ca_margin()),
+        false => ca.remaining(now).saturating_sub(lifetimes.ca_margin()),
     };
     match &current.next {
         Some(next) if next.certificate.validity.includes(now) => {
@@ -192,7 +189,7 @@ fn course(
     }
 
     // A new certificate begins and ends with its CA, so beyond that there is no point in it.
-    let until_renewal = until(serving.not_after, lifetimes.certificate_margin());
+    let until_renewal = serving.remaining(now).saturating_sub(lifetimes.certificate_margin());
     let is_too_late = until_renewal.is_zero() && serving.not_after < ca.not_after;
     let is_too_early = now < serving.not_before && ca.not_before < serving.not_before;
     if is_too_late
@@ -204,7 +201,7 @@ fn course(
     }
     wakes.push(until_renewal);
     // With its end, readiness ends.
-    wakes.push(until(serving.not_after, Duration::ZERO));
+    wakes.push(serving.remaining(now));
 
     for retired in &current.retired {
         let left = retired.validity.remaining(now);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
@@ -37,7 +37,7 @@ pub(super) enum BodyError {
     TooLarge,
     /// It did not arrive whole.
     #[error("the body did not arrive: {0}")]
-    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Broken(#[source] axum::Error),
     /// It did not arrive in time.
     #[error("the body took longer than {0:?}")]
     TooSlow(Duration),
@@ -47,27 +47,19 @@ pub(super) enum BodyError {
 }
 
 /// The whole body, should it arrive within `limit`.
-pub(super) async fn read_body<B>(
-    mut body: B,
+pub(super) async fn read_body(
+    mut body: Body,
     limit: Duration,
     room: &Room,
-) -> Result<Received<'_>, BodyError>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) -> Result<Received<'_>, BodyError> {
     // The timer is set only where the body is not there yet, which is rare.
     timeout(limit, collect(&mut body, room)).await.unwrap_or(Err(BodyError::TooSlow(limit)))
 }
 
-async fn collect<'r, B>(body: &mut B, room: &'r Room) -> Result<Received<'r>, BodyError>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+async fn collect<'r>(body: &mut Body, room: &'r Room) -> Result<Received<'r>, BodyError> {
     let (mut whole, mut taken) = (Vec::new(), None::<SemaphorePermit<'_>>);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| BodyError::Broken(error.into()))?;
+        let frame = frame.map_err(BodyError::Broken)?;
         // What is no data are trailers, which nobody needs.
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > MAX_BODY_BYTES {
@@ -96,7 +88,7 @@ where
 
 /// Reads some of what is left and throws it away: a client that is still sending when the
 /// connection is closed never sees the answer.
-async fn discard<B: Body<Data = Bytes> + Unpin>(body: &mut B) {
+async fn discard(body: &mut Body) {
     let mut discarded = 0;
     while let Some(Ok(frame)) = body.frame().await
         && discarded < MAX_DISCARDED_BYTES

@@ -148,11 +148,14 @@ async fn create(pods: Api<Pod>, began: Instant) -> Create {
                 "containers": [{"name": "app", "image": "none"}],
             },
         }))?;
-        let pod = pods.create(&PostParams::default(), &pod).await?;
-        let containers = pod.spec.context("a Pod without a spec")?.containers;
-        let hook = containers.first().and_then(|app| app.lifecycle.as_ref()?.pre_stop.as_ref());
-        Ok(hook.is_some())
+        Ok(has_hook(&pods.create(&PostParams::default(), &pod).await?))
     };
     let hook = timeout(CREATE_LIMIT, hook).await.context("no answer").flatten();
     Create { at, took: began.elapsed() - at, hook }
+}
+
+/// Whether the first container of a Pod has a preStop hook.
+pub fn has_hook(pod: &Pod) -> bool {
+    let app = pod.spec.as_ref().and_then(|spec| spec.containers.first());
+    app.and_then(|app| app.lifecycle.as_ref()?.pre_stop.as_ref()).is_some()
 }

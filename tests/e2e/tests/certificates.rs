@@ -108,9 +108,7 @@ impl Webhook {
             "spec": {"containers": [{"name": "app", "image": "none"}]},
         });
         let dry_run = PostParams { dry_run: true, ..PostParams::default() };
-        let pod = pods.create(&dry_run, &serde_json::from_value(pod)?).await?;
-        let containers = pod.spec.context("a Pod without a spec")?.containers;
-        Ok(containers[0].lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.pre_stop.is_some()))
+        Ok(storm::has_hook(&pods.create(&dry_run, &serde_json::from_value(pod)?).await?))
     }
 
     /// Whether all is as it should be: each replica serves the certificate in the Secret, is
