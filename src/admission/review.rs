@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::{constants::ADMISSION_API_VERSION, injection::Pod};
+use crate::{constants::ADMISSION_API_VERSION, injection::Pod, json};
 
 /// A request for admission. `O` is what its object is read as.
 #[derive(Debug, Deserialize)]
@@ -126,7 +126,7 @@ impl<'a> AdmissionRequest<'a, IgnoredAny> {
 fn read_as<'a, O: Deserialize<'a>>(
     body: &'a str,
 ) -> Result<AdmissionRequest<'a, O>, MalformedReview> {
-    let review: AdmissionReview<'_, O> = serde_json::from_str(body).map_err(|error| {
+    let review: AdmissionReview<'_, O> = json::from_str(body).map_err(|error| {
         if error.is_data() {
             MalformedReview::NotAReview(error)
         } else {

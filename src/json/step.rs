@@ -1,0 +1,139 @@
+//! Where a string, an object or an array ends.
+
+use wide::u8x64;
+
+/// How many bytes are looked at at once: a bit for each in a `u64`.
+const BLOCK: usize = 64;
+
+/// Where a string ends, and whether there are escapes in it.
+pub(super) struct StringEnd {
+    /// The place behind its closing quotation mark.
+    pub(super) at: usize,
+    /// Whether there is a backslash in it.
+    pub(super) has_escapes: bool,
+}
+
+/// The end of the string whose opening quotation mark is at `start`.
+#[inline]
+pub(super) fn string(text: &[u8], start: usize) -> Option<StringEnd> {
+    let (mut at, mut escapes, mut has_escapes) = (start + 1, Escapes::default(), false);
+    while at < text.len() {
+        let block = block(text, at);
+        let backslashes = places(block, b'\\');
+        let quotes = places(block, b'"') & !escapes.escaped(backslashes);
+        // Those behind the string's end are none of its own.
+        let within = (quotes & quotes.wrapping_neg()).wrapping_sub(1);
+        has_escapes |= backslashes & within != 0;
+        if quotes != 0 {
+            return Some(StringEnd { at: at + offset(quotes) + 1, has_escapes });
+        }
+        at += BLOCK;
+    }
+    None
+}
+
+/// The place behind the object or array that opens at `start`. Whether a closing bracket is of
+/// the kind of the opening one is not looked at.
+#[inline]
+pub(super) fn container(text: &[u8], start: usize) -> Option<usize> {
+    let (mut at, mut escapes, mut depth) = (start, Escapes::default(), 0);
+    // All ones where a string goes on from one block to the next.
+    let mut carried = 0;
+    while at < text.len() {
+        let block = block(text, at);
+        let quotes = places(block, b'"') & !escapes.escaped(places(block, b'\\'));
+        let strings = from_odd_to_even(quotes) ^ carried;
+        carried = if strings >> (BLOCK - 1) == 1 { u64::MAX } else { 0 };
+        // This bit is all that tells [ from { and ] from }.
+        let folded = block | u8x64::splat(b'[' ^ b'{');
+        let opening = places(folded, b'{') & !strings;
+        let closing = places(folded, b'}') & !strings;
+        if closing.count_ones() >= depth
+            && let Some(last) = last_closing(depth, opening, closing)
+        {
+            return Some(at + offset(last) + 1);
+        }
+        depth = depth + opening.count_ones() - closing.count_ones();
+        at += BLOCK;
+    }
+    None
+}
+
+/// The bit of the bracket that closes the outermost of `depth` open ones.
+fn last_closing(depth: u32, opening: u64, mut closing: u64) -> Option<u64> {
+    let mut closed = 0;
+    while closing != 0 {
+        let bit = closing & closing.wrapping_neg();
+        closed += 1;
+        if depth + (opening & (bit - 1)).count_ones() == closed {
+            return Some(bit);
+        }
+        closing ^= bit;
+    }
+    None
+}
+
+/// Which bytes are escaped, from block to block.
+#[derive(Default)]
+struct Escapes {
+    /// Whether the next block's first byte is.
+    next: bool,
+}
+
+impl Escapes {
+    /// The bytes that have a backslash before them which is not escaped itself.
+    #[inline]
+    fn escaped(&mut self, backslashes: u64) -> u64 {
+        let mut escaped = u64::from(self.next);
+        self.next = false;
+        let mut left = backslashes & !escaped;
+        while left != 0 {
+            let backslash = left & left.wrapping_neg();
+            let behind = backslash << 1;
+            self.next = behind == 0;
+            escaped |= behind;
+            left &= !(backslash | behind);
+        }
+        escaped
+    }
+}
+
+/// The block at `at`; behind the text's end, zeros.
+#[inline]
+fn block(text: &[u8], at: usize) -> u8x64 {
+    let rest = text.get(at..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(block) => u8x64::new(*block),
+        None => last_block(rest),
+    }
+}
+
+#[cold]
+fn last_block(rest: &[u8]) -> u8x64 {
+    let mut block = [0; BLOCK];
+    block[..rest.len()].copy_from_slice(rest);
+    u8x64::new(block)
+}
+
+/// A bit for each place where the byte stands.
+#[inline]
+fn places(block: u8x64, byte: u8) -> u64 {
+    block.simd_eq(u8x64::splat(byte)).to_bitmask()
+}
+
+/// How many bytes come before the first of these.
+#[inline]
+const fn offset(bits: u64) -> usize {
+    bits.trailing_zeros() as usize
+}
+
+/// Fills with ones from each odd bit that is set (the first, the third, …) until before the next.
+#[inline]
+const fn from_odd_to_even(mut bits: u64) -> u64 {
+    bits ^= bits << 1;
+    bits ^= bits << 2;
+    bits ^= bits << 4;
+    bits ^= bits << 8;
+    bits ^= bits << 16;
+    bits ^ bits << 32
+}
