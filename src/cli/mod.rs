@@ -45,11 +45,9 @@ impl Cli {
 
     fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
         start_log(args.log.log_format, &args.log.log);
-        // The runtime's default is a thread for each core of the node. Reviews take
-        // microseconds: more than a few threads would only cost memory.
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(cores.clamp(1, 4))
+        // One thread answers tens of thousands of reviews a second. More would cost memory, and CPU
+        // for waking each other up.
+        let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(ServeError::Runtime)?;

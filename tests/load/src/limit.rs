@@ -27,12 +27,8 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
     let Pair { tls_cert, tls_key } = &options.pair;
     let pair = certified_key(&std::fs::read(tls_cert)?, &std::fs::read(tls_key)?)?;
     let tls = Arc::new(server_config(ServedCertificate::new(pair), None)?);
-    // As many threads as apisix-prestop has.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.clamp(1, 4))
-        .enable_all()
-        .build()?;
+    // One thread, as apisix-prestop has.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = bind("--listen", options.listen)?;
         let router = Router::new().route(INJECT_PATH, post(answer));
