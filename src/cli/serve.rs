@@ -128,7 +128,7 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
 
     tokio::select! {
         () = signals.next() => {}
-        Some(ended) = tasks.join_next() => return Err(ServeError::TaskEnded(ended?)),
+        error = first_end(&mut tasks) => return Err(error),
     }
     phase.drain();
     tokio::select! {
@@ -167,6 +167,15 @@ fn spawn(
         task.await;
         name
     });
+}
+
+/// Waits until a part of the server ends, which none does by itself.
+async fn first_end(tasks: &mut JoinSet<TaskName>) -> ServeError {
+    match tasks.join_next().await {
+        Some(Ok(name)) => ServeError::TaskEnded(name),
+        Some(Err(died)) => ServeError::TaskDied(died),
+        None => std::future::pending().await,
+    }
 }
 
 /// The hook to start with, and whether the cluster has named it.
@@ -234,4 +243,27 @@ fn suggest_a_first_try(address: SocketAddr) {
          --data-binary @manifests/examples/review.json \
          | sed 's/.*\"patch\":\"\\([^\"]*\\)\".*/\\1/' | base64 -d\n"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    //! No part of the server can be made to end from outside, so these are parts of the test's.
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::returns(async {}, "the watch ended unexpectedly")]
+    #[case::panics(async { panic!("of a fault") }, "a task of the server died: ")]
+    #[tokio::test]
+    async fn a_part_that_ends_ends_the_server(
+        #[case] part: impl Future<Output = ()> + Send + 'static,
+        #[case] message: &str,
+    ) {
+        let mut tasks = JoinSet::new();
+        spawn(&mut tasks, "listener", std::future::pending());
+        spawn(&mut tasks, "watch", part);
+        let error = first_end(&mut tasks).await.to_string();
+        assert!(error.starts_with(message), "expected {message:?}, got {error:?}");
+    }
 }

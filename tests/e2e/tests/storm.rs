@@ -215,7 +215,11 @@ async fn few_pods_go_without_the_hook_when_a_replica_is_killed() -> Result<()> {
         run("kill", &["-KILL", &a_replica()?]).await?;
         Ok(())
     };
-    storm("one replica killed", &[], SHORT, event, |_| {}).await
+    storm("one replica killed", &[], SHORT, event, |storm| {
+        let without = storm.without_hook.len();
+        assert!(without < RATE as usize, "{without} Pods, as in a whole second: {storm:#?}");
+    })
+    .await
 }
 
 /// The process of one of the replicas, which all are seen from the node.
