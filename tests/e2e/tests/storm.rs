@@ -33,20 +33,18 @@ use tokio::{sync::Mutex, time::timeout};
 
 /// The chart's own drain delay, and the replicas that the events are about.
 const VALUES: [&str; 2] = ["replicaCount=3", "shutdown.drainDelay=5s"];
-const SHORT: Duration = Duration::from_secs(20);
+/// How long each storm is at the least.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Runs a storm during the event, and prints what it came to.
 async fn storm(
     name: &str,
     values: &[&str],
-    at_least: Duration,
     event: impl AsyncFnOnce(Client) -> Result<()>,
     check: impl FnOnce(&Storm),
 ) -> Result<()> {
     with_values("storm", OPTED_IN, &[&VALUES[..], values].concat(), async |client, namespace| {
-        let storm =
-            storm::during(&client, namespace, name, at_least, event(client.clone())).await?;
+        let storm = storm::during(&client, namespace, name, MINUTE, event(client.clone())).await?;
         println!("{storm}");
         assert_eq!(storm.refused, [""; 0], "no Pod is refused: {storm:#?}");
         let rate = storm.created as f64 / storm.took.as_secs_f64();
@@ -84,7 +82,7 @@ async fn no_pod_goes_without_the_hook_while_the_webhook_is_restarted() -> Result
         kubectl(&["rollout", "restart", "deployment", NAME]).await?;
         rolled(&client).await
     };
-    storm("rollout restart", &[], SHORT, event, none_goes_without).await
+    storm("rollout restart", &[], event, none_goes_without).await
 }
 
 #[tokio::test]
@@ -94,7 +92,7 @@ async fn no_pod_goes_without_the_hook_while_the_webhook_is_scaled() -> Result<()
         scale(&client, 1).await?;
         scale(&client, 3).await
     };
-    storm("scaled 3, 1, 3", &[], SHORT, event, none_goes_without).await
+    storm("scaled 3, 1, 3", &[], event, none_goes_without).await
 }
 
 #[tokio::test]
@@ -104,7 +102,7 @@ async fn no_pod_goes_without_the_hook_while_the_chart_is_upgraded() -> Result<()
         let values = [&VALUES[..], &["injection.delay=6s"]].concat();
         installation::install(&client, &values).await
     };
-    storm("chart upgraded", &[], SHORT, event, none_goes_without).await
+    storm("chart upgraded", &[], event, none_goes_without).await
 }
 
 #[tokio::test]
@@ -130,7 +128,7 @@ async fn no_pod_goes_without_the_hook_while_a_provided_certificate_is_exchanged(
         provided_certificate::serve(&client, PROVIDED, &new).await?;
         trust(&client, &[&new]).await
     };
-    storm("a provided CA exchanged", &values, SHORT, event, none_goes_without).await
+    storm("a provided CA exchanged", &values, event, none_goes_without).await
 }
 
 /// The test plays cert-manager: it writes the Secret, and the bundle that the CA injector writes.
@@ -167,7 +165,7 @@ async fn no_pod_goes_without_the_hook_while_cert_manager_renews() -> Result<()> 
         provided_certificate::serve(&client, MADE, &new).await?;
         inject(&client, &[&new]).await
     };
-    storm("cert-manager renews", &["tls.mode=certManager"], SHORT, event, none_goes_without).await
+    storm("cert-manager renews", &["tls.mode=certManager"], event, none_goes_without).await
 }
 
 /// Lives so short that all of them are seen: some serving certificates and a CA end.
@@ -194,7 +192,7 @@ async fn no_pod_goes_without_the_hook_while_self_managed_certificates_live_and_e
         // Longer than a CA lives.
         timeout(Duration::from_secs(55), watched).await.unwrap_or(Ok(()))
     };
-    storm("self-managed certificates that live 45 s and 12 s", &values, MINUTE, event, |storm| {
+    storm("self-managed certificates that live 45 s and 12 s", &values, event, |storm| {
         none_goes_without(storm);
         let [cas, certificates] = seen.try_lock().unwrap().clone().map(|seen| seen.len());
         println!("storm: in that time there were {cas} CAs and {certificates} certificates");
@@ -215,7 +213,7 @@ async fn few_pods_go_without_the_hook_when_a_replica_is_killed() -> Result<()> {
         run("kill", &["-KILL", &a_replica()?]).await?;
         Ok(())
     };
-    storm("one replica killed", &[], SHORT, event, |storm| {
+    storm("one replica killed", &[], event, |storm| {
         let without = storm.without_hook.len();
         assert!(without < RATE as usize, "{without} Pods, as in a whole second: {storm:#?}");
     })
