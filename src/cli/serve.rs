@@ -46,7 +46,7 @@ pub enum ServeError {
     TaskEnded(&'static str),
     /// A part of the server died.
     #[error("a task of the server died: {0}")]
-    TaskDied(#[from] tokio::task::JoinError),
+    TaskDied(#[source] tokio::task::JoinError),
     /// A second signal came during the drain.
     #[error("aborted by a second signal before the drain was over")]
     Aborted,

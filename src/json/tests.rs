@@ -147,7 +147,7 @@ fn what_can_be_borrowed_is_borrowed() {
     assert_eq!(alone::<&str>(r#""with\nan escape""#), None, "there is nothing to borrow");
 }
 
-/// serde_json would go no deeper than 128 levels here, and needs no more: it asks for the type.
+/// A call for each level would be the end of the process.
 #[test]
 fn what_is_stepped_over_may_be_nested_without_end() {
     let nested = "[".repeat(1_000_000) + &"]".repeat(1_000_000);

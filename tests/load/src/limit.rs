@@ -32,7 +32,7 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
     runtime.block_on(async {
         let listener = bind("--listen", options.listen)?;
         let router = Router::new().route(INJECT_PATH, post(answer));
-        // Spawned, as there: what runs in `block_on` itself is no part of the thread pool.
+        // Spawned, as there.
         let terms = Terms {
             tls: Some(tls),
             max_connections: usize::MAX,
