@@ -104,8 +104,6 @@ pub const MAX_HEADER_BYTES: u32 = 16 * 1024;
 pub const MAX_BUFFER_BYTES: u32 = 32 * 1024;
 /// How much memory all bodies together may take that arrive in more than one piece, in bytes.
 pub const MAX_BODIES_BYTES: usize = 2 * MAX_BODY_BYTES;
-/// How many requests may be under way on an HTTP/2 connection.
-pub const MAX_STREAMS: u32 = 32;
 /// How often the certificate's files are looked at.
 pub const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -88,7 +88,7 @@ async fn where_all_are_at_work_another_is_turned_away_at_once() {
 async fn a_connection_without_a_request_is_closed(#[case] first: &str, #[case] drip: usize) {
     let certificates = Certificates::new();
     let server = certificates.start(&["--hook=sleep"]).await;
-    let mut slow = certificates.connect(&server, b"http/1.1").await;
+    let mut slow = certificates.connect(&server).await;
     slow.write_all(first.as_bytes()).await.unwrap();
     let closed = timeout(LIMIT, async {
         let mut byte = [0];
@@ -112,7 +112,7 @@ async fn announce(
     timeout: &str,
     length: usize,
 ) -> TlsStream<TcpStream> {
-    let mut stream = certificates.connect(server, b"http/1.1").await;
+    let mut stream = certificates.connect(server).await;
     let head = format!(
         "POST /inject?timeout={timeout} HTTP/1.1\r\nhost: localhost\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
@@ -192,7 +192,7 @@ async fn large_bodies_that_never_end_take_bounded_memory_and_no_small_review_is_
 async fn a_header_without_end_is_refused() {
     let certificates = Certificates::new();
     let server = certificates.start(&["--hook=sleep"]).await;
-    let mut stream = certificates.connect(&server, b"http/1.1").await;
+    let mut stream = certificates.connect(&server).await;
     stream.write_all(b"POST /inject HTTP/1.1\r\nx: ").await.unwrap();
     stream.write_all(&[b'x'; 20 * 1024]).await.unwrap();
     let answer = status_line(&mut stream).await;

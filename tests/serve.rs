@@ -12,9 +12,7 @@ use http_body_util::{Full, StreamBody};
 use hyper::{
     StatusCode,
     body::{Bytes, Frame},
-    client::conn::http2,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use program::{
     Certificates, EXAMPLE, LIMIT, PROGRAM, Server, assert_answered, example, http1_client, review,
     text,
@@ -22,7 +20,6 @@ use program::{
 use rstest::rstest;
 use tokio::{
     net::TcpStream,
-    task::JoinHandle,
     time::{sleep, timeout},
 };
 
@@ -97,32 +94,19 @@ async fn a_connection_is_kept_alive() {
     }
 }
 
-/// Requests on an HTTP/2 connection, and the end of that.
-async fn http2_client(
-    certificates: &Certificates,
-    server: &Server,
-) -> (http2::SendRequest<Full<Bytes>>, JoinHandle<hyper::Result<()>>) {
-    let stream = certificates.connect(server, b"h2").await;
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let (client, connection) =
-        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    (client, tokio::spawn(connection))
-}
-
-async fn assert_answered_by_http2(client: &mut http2::SendRequest<Full<Bytes>>) {
-    let mut request = example();
-    *request.uri_mut() = "https://localhost/inject".parse().unwrap();
-    let response = client.send_request(request).await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    assert!(text(response).await.contains("\"allowed\":true"));
-}
-
+#[rstest]
+#[case::only_http1(&[&b"http/1.1"[..]], true)]
+#[case::prefers_http2(&[&b"h2"[..], b"http/1.1"], true)]
+#[case::only_http2(&[&b"h2"[..]], false)]
 #[tokio::test]
-async fn http2_is_spoken_where_the_client_asks_for_it() {
+async fn http1_is_the_only_protocol(#[case] offered: &[&[u8]], #[case] is_served: bool) {
     let certificates = Certificates::new();
     let server = certificates.start(&["--hook=sleep"]).await;
-    let (mut client, _) = http2_client(&certificates, &server).await;
-    assert_answered_by_http2(&mut client).await;
+    let stream = certificates.try_connect(&server, offered).await;
+    assert_eq!(stream.is_ok(), is_served, "a client that offers {offered:?} got {stream:?}");
+    if let Ok(stream) = stream {
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    }
 }
 
 #[tokio::test]
@@ -228,18 +212,14 @@ async fn a_client_that_never_ends_does_not_hold_up_the_exit() {
 }
 
 #[tokio::test]
-async fn a_client_of_http2_is_told_to_leave_while_others_are_still_let_in() {
+async fn a_client_is_told_to_leave_while_others_are_still_let_in() {
     let certificates = Certificates::new();
     let mut server = certificates.start(&["--hook=sleep", "--drain-delay=60s"]).await;
-    let (mut client, told) = http2_client(&certificates, &server).await;
-    assert_answered_by_http2(&mut client).await;
+    let mut client = certificates.client(&server).await;
+    assert_answered(&mut client, None).await;
     server.signal("-TERM");
     server.wait_for("draining").await;
-    // A client that is told by a GOAWAY finishes what is under way and closes.
-    timeout(LIMIT, told).await.expect("a GOAWAY during the drain delay").unwrap().unwrap();
-    let (mut client, told) = http2_client(&certificates, &server).await;
-    assert_answered_by_http2(&mut client).await;
-    timeout(LIMIT, told).await.expect("a GOAWAY after the first answer").unwrap().unwrap();
+    assert_answered(&mut client, Some("close")).await;
     assert_answered(&mut certificates.client(&server).await, Some("close")).await;
 }
 
@@ -250,7 +230,7 @@ async fn idle_connections_are_closed_late_and_do_not_hold_up_the_exit() {
     let mut server = certificates.start(&flags).await;
     let mut idle = certificates.client(&server).await;
     assert_answered(&mut idle, None).await;
-    let _says_nothing = certificates.connect(&server, b"http/1.1").await;
+    let _says_nothing = certificates.connect(&server).await;
     let _half_open = TcpStream::connect(("127.0.0.1", server.webhook)).await.unwrap();
     server.signal("-TERM");
     server.wait_for("draining").await;
@@ -268,7 +248,7 @@ async fn only_clients_with_a_certificate_of_the_ca_are_let_in() {
     let server = certificates.start(&["--hook=sleep", &flag]).await;
 
     // In TLS 1.3 a client learns only after its part of the handshake that it is refused.
-    let mut nobody = certificates.connect(&server, b"http/1.1").await;
+    let mut nobody = certificates.connect(&server).await;
     let refused = timeout(LIMIT, nobody.read_u8()).await.unwrap().unwrap_err().to_string();
     assert!(refused.contains("CertificateRequired"), "without a certificate: {refused}");
     let mut other = certificates.connect_as_client(&server, &certificates).await.unwrap();

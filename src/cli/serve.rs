@@ -7,6 +7,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     args::{DelayAboveMaximum, HookMode, InjectionArgs, ServeArgs, ShutdownArgs},
@@ -16,7 +17,7 @@ use crate::{
     cluster::{choose_hook, event_queue, follow_hook, in_cluster_client},
     constants::INJECT_PATH,
     injection::Hook,
-    server::{BindError, Phase, Stop, Terms, Webhook, accept, admin_router, bind, webhook_router},
+    server::{BindError, Phase, Terms, Webhook, accept, admin_router, bind, webhook_router},
     telemetry::Metrics,
 };
 
@@ -70,7 +71,7 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
     let admin_address = admin_listener.local_addr().map_err(ServeError::LocalAddress)?;
 
     // The admin listener first: while the API server is slow to answer, `/ready` can say so.
-    let stop = Stop::default();
+    let stop = CancellationToken::new();
     let terms = Terms {
         tls: None,
         max_connections: usize::try_from(listeners.max_connections).unwrap_or(usize::MAX),
@@ -138,11 +139,10 @@ pub(super) async fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
 }
 
 /// Goes on serving for a while, then stops accepting and waits for what is under way.
-async fn drain(shutdown: &ShutdownArgs, stop: &Stop, tasks: &mut JoinSet<TaskName>) {
+async fn drain(shutdown: &ShutdownArgs, stop: &CancellationToken, tasks: &mut JoinSet<TaskName>) {
     tracing::info!(delay = %shutdown.drain_delay, "draining");
-    stop.leave.cancel();
     tokio::time::sleep(shutdown.drain_delay.duration()).await;
-    stop.close.cancel();
+    stop.cancel();
     // The listeners end by themselves now; what only follows something never does.
     let mut listeners = 2;
     while listeners > 0 {

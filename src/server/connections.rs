@@ -8,11 +8,11 @@ use std::{
 
 use axum::Router;
 use hyper::{
-    server::conn::{http1, http2},
+    server::conn::http1,
     service::{Service, service_fn},
 };
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
     service::TowerToHyperService,
 };
@@ -29,7 +29,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::newcomers::{Newcomer, Newcomers};
 use crate::constants::{
     FIRST_REQUEST_TIMEOUT, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_BUFFER_BYTES, MAX_HEADER_BYTES,
-    MAX_STREAMS,
 };
 
 /// How long to wait after an error of `accept`, which is mostly a lack of descriptors.
@@ -37,15 +36,6 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// How long a newcomer that has to go may take for it.
 const EVICTION_TIMEOUT: Duration = Duration::from_millis(100);
-
-/// The two steps in which a server stops.
-#[derive(Clone, Debug, Default)]
-pub struct Stop {
-    /// Connections are asked to go elsewhere. Others are still accepted.
-    pub leave: CancellationToken,
-    /// None is accepted any more, those that are idle are closed, and the others finish.
-    pub close: CancellationToken,
-}
 
 /// What a listener does with its connections.
 #[derive(Clone)]
@@ -55,7 +45,7 @@ pub struct Terms {
     /// How many connections may be open.
     pub max_connections: usize,
     /// When to stop.
-    pub stop: Stop,
+    pub stop: CancellationToken,
     /// How long connections may take to finish then.
     pub drain_timeout: Duration,
 }
@@ -70,7 +60,7 @@ pub async fn accept(listener: TcpListener, router: Router, terms: Terms) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.close.cancelled() => break,
+            () = stop.cancelled() => break,
         };
         match accepted {
             Ok((stream, peer)) => match room(&slots, &newcomers).await {
@@ -114,7 +104,7 @@ async fn room(slots: &Arc<Semaphore>, newcomers: &Newcomers) -> Option<OwnedSema
 struct Server {
     tls: Option<TlsAcceptor>,
     router: Router,
-    stop: Stop,
+    stop: CancellationToken,
 }
 
 impl Server {
@@ -124,17 +114,16 @@ impl Server {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let Some(tls) = &self.tls else {
-            return self.speak_http(stream, false, newcomer).await;
+            return self.speak_http(stream, newcomer).await;
         };
         let accepted = tokio::select! {
             accepted = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => accepted,
             () = newcomer.evicted() => return,
-            () = self.stop.close.cancelled() => return,
+            () = self.stop.cancelled() => return,
         };
         match accepted {
             Ok(Ok(stream)) => {
-                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.speak_http(stream, http2, newcomer).await;
+                self.speak_http(stream, newcomer).await;
             }
             // At debug level: a TCP probe or a port scan looks like this.
             Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake failed"),
@@ -142,13 +131,12 @@ impl Server {
         }
     }
 
-    async fn speak_http<I>(self, stream: I, http2: bool, newcomer: Newcomer)
+    async fn speak_http<I>(self, stream: I, newcomer: Newcomer)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { router, stop, .. } = self;
         let service = TowerToHyperService::new(router);
-        let stream = TokioIo::new(stream);
         let first_request = Arc::new(Notify::new());
         let service = {
             let first_request = first_request.clone();
@@ -157,35 +145,26 @@ impl Server {
                 service.call(request)
             })
         };
-        if http2 {
-            // HTTP/2 can be told to leave at any time.
-            let leave = &stop.leave;
-            let connection = pin!(http2_builder().serve_connection(stream, service));
-            drive(connection, newcomer, &first_request, leave, &stop.close).await;
-        } else {
-            // HTTP/1.1 is told with an answer. Only at the end are idle connections closed: the
-            // client may just be sending the next request, which it would have to send again.
-            let connection = pin!(http1_builder().serve_connection(stream, service));
-            drive(connection, newcomer, &first_request, &stop.close, &stop.close).await;
-        }
+        let connection = pin!(http1_builder().serve_connection(TokioIo::new(stream), service));
+        drive(connection, newcomer, &first_request, &stop).await;
     }
 }
 
-/// From the handshake to the end: waits for the first request, serves until it is time to leave,
-/// and finishes what is under way.
+/// From the handshake to the end: waits for the first request, serves until the server stops,
+/// and finishes the request that is under way. Idle connections are closed only then: the client
+/// may just be sending the next request, which it would have to send again.
 async fn drive<C: GracefulConnection<Error = hyper::Error>>(
     mut connection: Pin<&mut C>,
     newcomer: Newcomer,
     first_request: &Notify,
-    leave: &CancellationToken,
-    close: &CancellationToken,
+    stop: &CancellationToken,
 ) {
     let result = 'ended: {
         tokio::select! {
             biased;
             result = connection.as_mut() => break 'ended result,
             () = first_request.notified() => {}
-            () = close.cancelled() => {}
+            () = stop.cancelled() => {}
             () = newcomer.evicted() => return,
             () = sleep(FIRST_REQUEST_TIMEOUT) => return,
         }
@@ -193,7 +172,7 @@ async fn drive<C: GracefulConnection<Error = hyper::Error>>(
         tokio::select! {
             biased;
             result = connection.as_mut() => break 'ended result,
-            () = leave.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
         }
         connection.await
     };
@@ -209,19 +188,5 @@ fn http1_builder() -> http1::Builder {
         .header_read_timeout(IDLE_TIMEOUT)
         .max_header_size(MAX_HEADER_BYTES as usize)
         .max_buf_size(MAX_BUFFER_BYTES as usize);
-    http
-}
-
-/// Clients that open streams and reset them get a GOAWAY by hyper's own limits: 20 streams that
-/// were reset before they were looked at, and 1024 that we had to reset.
-fn http2_builder() -> http2::Builder<TokioExecutor> {
-    let mut http = http2::Builder::new(TokioExecutor::new());
-    http.timer(TokioTimer::new())
-        .keep_alive_interval(IDLE_TIMEOUT)
-        .keep_alive_timeout(HANDSHAKE_TIMEOUT)
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEADER_BYTES)
-        .initial_stream_window_size(MAX_BUFFER_BYTES)
-        .initial_connection_window_size(MAX_BUFFER_BYTES * 4);
     http
 }

@@ -16,7 +16,7 @@ mod webhook;
 pub use admin::admin_router;
 pub use certificate_files::{CertificateFiles, CertificateFilesError};
 pub use client_ca::{ClientCaError, client_verifier};
-pub use connections::{Stop, Terms, accept};
+pub use connections::{Terms, accept};
 pub use listener::{BindError, bind};
 pub use phase::Phase;
 pub use tls::{

@@ -42,7 +42,7 @@ impl ResolvesServerCert for ServedCertificate {
     }
 }
 
-/// A configuration for TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1. With `clients`, a client has to
+/// A configuration for TLS 1.2 and 1.3, and HTTP/1.1. With `clients`, a client has to
 /// show a certificate that this accepts.
 ///
 /// # Errors
@@ -55,7 +55,7 @@ pub fn server_config(
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(clients.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
         .with_cert_resolver(certificate);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // The API server keeps its connections, and resumes none of them: to remember sessions would
     // only cost memory, and to offer them a write for each connection.
     config.session_storage = Arc::new(NoServerSessionStorage {});

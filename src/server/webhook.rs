@@ -7,7 +7,7 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderValue, StatusCode, Version,
+        HeaderMap, HeaderValue, StatusCode,
         header::{ALLOW, CONNECTION, CONTENT_TYPE},
     },
     response::{IntoResponse, Response},
@@ -84,8 +84,8 @@ impl Webhook {
         self.review(&body.bytes)
     }
 
-    /// The response to a request of this version of HTTP. A refusal is counted and logged.
-    fn respond(&self, version: Version, result: Result<Vec<u8>, RefusedRequest>) -> Response {
+    /// The response to a request. A refusal is counted and logged.
+    fn respond(&self, result: Result<Vec<u8>, RefusedRequest>) -> Response {
         let mut response = match result {
             Ok(answer) => ([(CONTENT_TYPE, JSON)], answer).into_response(),
             Err(refused) => {
@@ -99,9 +99,8 @@ impl Webhook {
             }
         };
         // Without this the API server would go on using the connection: it has no other way to
-        // learn that this replica is no longer behind the Service. HTTP/2 has no such header: it
-        // has GOAWAY, which the connection sends when it is shut down.
-        if self.phase.is_draining() && version <= Version::HTTP_11 {
+        // learn that this replica is no longer behind the Service.
+        if self.phase.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -137,21 +136,20 @@ pub fn webhook_router(webhook: Arc<Webhook>) -> Router {
 }
 
 async fn inject(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
-    let version = request.version();
     let result = webhook.inject(request).await;
-    webhook.respond(version, result)
+    webhook.respond(result)
 }
 
 async fn wrong_method(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
     let method = request.method();
     let message = format_args!("{INJECT_PATH} takes POST, not {method}");
-    webhook.respond(request.version(), Err(RefusedRequest::new(Refusal::Method, message)))
+    webhook.respond(Err(RefusedRequest::new(Refusal::Method, message)))
 }
 
 async fn wrong_path(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
     let path = request.uri().path().escape_default().take(100).collect::<String>();
     let message = format_args!("no {path} here, only POST {INJECT_PATH}");
-    webhook.respond(request.version(), Err(RefusedRequest::new(Refusal::Path, message)))
+    webhook.respond(Err(RefusedRequest::new(Refusal::Path, message)))
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), RefusedRequest> {

@@ -197,9 +197,17 @@ impl Certificates {
         Server::start(&all).await
     }
 
-    pub async fn connect(&self, server: &Server, protocol: &[u8]) -> TlsStream<TcpStream> {
-        let config = self.trusting().with_no_client_auth();
-        connect(server, config, protocol).await.unwrap()
+    pub async fn connect(&self, server: &Server) -> TlsStream<TcpStream> {
+        self.try_connect(server, &[b"http/1.1"]).await.unwrap()
+    }
+
+    /// As a client that offers these protocols by ALPN.
+    pub async fn try_connect(
+        &self,
+        server: &Server,
+        offered: &[&[u8]],
+    ) -> io::Result<TlsStream<TcpStream>> {
+        connect(server, self.trusting().with_no_client_auth(), offered).await
     }
 
     /// As a client that shows a certificate of this CA, to a server that has one of `served`.
@@ -214,7 +222,7 @@ impl Certificates {
         let chain = vec![params.signed_by(&key, issuer).unwrap().into()];
         let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
         let config = served.trusting().with_client_auth_cert(chain, key).unwrap();
-        connect(server, config, b"http/1.1").await
+        connect(server, config, &[b"http/1.1"]).await
     }
 
     fn trusting(&self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
@@ -228,7 +236,7 @@ impl Certificates {
     }
 
     pub async fn served(&self, server: &Server) -> CertificateDer<'static> {
-        let stream = self.connect(server, b"http/1.1").await;
+        let stream = self.connect(server).await;
         stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
     }
 
@@ -238,16 +246,16 @@ impl Certificates {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        http1_client(self.connect(server, b"http/1.1").await).await
+        http1_client(self.connect(server).await).await
     }
 }
 
 async fn connect(
     server: &Server,
     mut config: ClientConfig,
-    protocol: &[u8],
+    offered: &[&[u8]],
 ) -> io::Result<TlsStream<TcpStream>> {
-    config.alpn_protocols = vec![protocol.to_vec()];
+    config.alpn_protocols = offered.iter().map(|protocol| protocol.to_vec()).collect();
     let stream = TcpStream::connect(("127.0.0.1", server.webhook)).await?;
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, stream).await

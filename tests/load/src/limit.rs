@@ -4,10 +4,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use apisix_prestop::{
     constants::INJECT_PATH,
-    server::{ServedCertificate, Stop, Terms, accept, bind, certified_key, server_config},
+    server::{ServedCertificate, Terms, accept, bind, certified_key, server_config},
 };
 use axum::{Router, body::Body, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
 use http_body_util::BodyExt as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::Pair;
 
@@ -36,7 +37,7 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
         let terms = Terms {
             tls: Some(tls),
             max_connections: usize::MAX,
-            stop: Stop::default(),
+            stop: CancellationToken::new(),
             drain_timeout: Duration::ZERO,
         };
         let server = accept(listener, router, terms);
