@@ -8,14 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http_body_util::{Full, StreamBody};
+use http_body_util::StreamBody;
 use hyper::{
     StatusCode,
     body::{Bytes, Frame},
 };
 use program::{
-    Certificates, EXAMPLE, LIMIT, PROGRAM, Server, assert_answered, example, http1_client, review,
-    text,
+    Certificates, EXAMPLE, LIMIT, PROGRAM, Server, assert_answered, http1_client, review,
 };
 use rstest::rstest;
 use tokio::{
