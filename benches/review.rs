@@ -6,7 +6,7 @@
 use std::fmt;
 
 use apisix_prestop::{
-    admission::{Outcome, decide, read, write},
+    admission::{Mode, Outcome, decide, read, write},
     injection::{GracePolicy, Hook, Policy},
     seconds::{Delay, ShutdownReserve},
 };
@@ -59,7 +59,7 @@ fn a_review(bencher: Bencher<'_, '_>, body: &Body) {
     bench(bencher, body, |bytes| {
         let request = read(bytes).expect("a review");
         let plan = decide(&request, &POLICY);
-        let outcome = Outcome::of(&plan.decision, false);
+        let outcome = Outcome::of(&plan.decision, Mode::Enforce);
         write(&request, &plan, outcome).expect("an answer").len()
     });
 }

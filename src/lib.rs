@@ -1,11 +1,11 @@
 //! apisix-prestop: a mutating admission webhook that gives Pods behind Apache APISIX the time
 //! to leave its routes before they stop.
 //!
-//! [`injection`] is the pure core, from a Pod and a policy to a decision. Around it:
-//! [`admission`] reads and writes AdmissionReviews, with [`json`] to step over what is of no
-//! interest, [`server`] is HTTP and TLS, [`certificates`] makes and renews what it serves,
-//! [`cluster`] is what is read from the API server, [`manifests`] does to files what the webhook
-//! does to Pods, [`telemetry`] logs and counts, [`cli`] puts it together.
+//! [`injection`] is the pure core: from a Pod and a policy to a decision. Around it,
+//! [`admission`] reads and writes AdmissionReviews, [`server`] speaks HTTP, [`tls`] holds
+//! certificates and keys, `certificates` issues and renews them, `cluster` talks to the API
+//! server, [`manifests`] does for files what the webhook does for Pods, [`telemetry`] is the log,
+//! and [`cli`] puts everything together.
 
 pub mod admission;
 pub mod certificates;
@@ -13,9 +13,10 @@ pub mod cli;
 pub mod cluster;
 pub mod constants;
 pub mod injection;
-pub mod json;
 pub mod lifetime;
 pub mod manifests;
+pub mod readiness;
 pub mod seconds;
 pub mod server;
 pub mod telemetry;
+pub mod tls;

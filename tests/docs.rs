@@ -6,13 +6,17 @@
 use std::{fs, path::PathBuf};
 
 use apisix_prestop::{
+    admission::{Refusal, ReviewMetrics},
     cli::Cli,
     constants::*,
     injection::{Notice, Reason},
-    telemetry::{Metrics, Refusal},
+    telemetry,
+    tls::CertificateMetrics,
 };
 use clap::CommandFactory;
+use prometheus_client::encoding::text::encode;
 use rstest::rstest;
+use strum::VariantArray;
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -100,14 +104,18 @@ fn every_reason_and_notice_is_documented() {
     for notice in Notice::NAMES {
         assert_says("docs/annotations.md", &format!("`{notice}`"));
     }
-    for refusal in Refusal::ALL {
+    for refusal in Refusal::VARIANTS {
         assert_says("docs/observability.md", &format!("`{}`", refusal.as_str()));
     }
 }
 
 #[test]
 fn every_metric_is_documented() {
-    let page = Metrics::default().page().unwrap();
+    let mut registry = telemetry::registry();
+    ReviewMetrics::register(&mut registry);
+    CertificateMetrics::register(&mut registry);
+    let mut page = String::new();
+    encode(&mut page, &registry).unwrap();
     for line in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = line.split_once(' ').unwrap();
         let suffix = match kind {

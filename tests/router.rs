@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use apisix_prestop::{
+    admission::{Mode, ReviewLog, ReviewMetrics, Reviewer},
     constants::MAX_BODY_BYTES,
     injection::{Hook, Policy},
-    server::{Mode, Phase, Webhook, admin_router, webhook_router},
-    telemetry::Metrics,
+    readiness::Readiness,
+    server::{admin_router, webhook_router},
+    telemetry,
 };
 use axum::{
     Router,
@@ -25,8 +27,8 @@ const EXAMPLE: &str = include_str!("../manifests/examples/review.json");
 
 /// A server without its sockets.
 struct Server {
-    webhook: Arc<Webhook>,
-    phase: Arc<Phase>,
+    reviewer: Arc<Reviewer>,
+    readiness: Arc<Readiness>,
     router: Router,
     admin: Router,
 }
@@ -37,12 +39,13 @@ impl Server {
     }
 
     fn in_mode(mode: Mode) -> Self {
-        let (metrics, phase) = (Arc::new(Metrics::default()), Arc::new(Phase::default()));
-        let policy = Policy::default();
-        let webhook = Webhook::new(policy, mode, None, metrics.clone(), phase.clone());
-        let router = webhook_router(webhook.clone());
-        let admin = admin_router(phase.clone(), metrics);
-        Self { webhook, phase, router, admin }
+        let (mut registry, readiness) = (telemetry::registry(), Arc::new(Readiness::default()));
+        let metrics = ReviewMetrics::register(&mut registry);
+        let observers = vec![Box::new(ReviewLog) as _, Box::new(metrics) as _];
+        let reviewer = Arc::new(Reviewer::new(Policy::default(), mode, observers));
+        let router = webhook_router(reviewer.clone(), readiness.clone());
+        let admin = admin_router(readiness.clone(), registry);
+        Self { reviewer, readiness, router, admin }
     }
 
     async fn send(&self, request: Request<Body>) -> Response {
@@ -176,8 +179,8 @@ async fn a_bad_annotation_is_allowed_with_a_warning_and_the_default() {
 }
 
 #[tokio::test]
-async fn in_audit_mode_everything_is_decided_and_nothing_changed() {
-    let server = Server::in_mode(Mode::Audit);
+async fn in_observe_mode_nothing_changes_and_everything_is_decided() {
+    let server = Server::in_mode(Mode::Observe);
     let bad = json!({"object": {"metadata": {"annotations": {"apisix-prestop/delay": "5 min"}}}});
     let response = server.review(&example(bad)).await;
     assert_eq!(response["allowed"], true);
@@ -197,7 +200,7 @@ async fn a_dry_run_gets_the_same_answer() {
 #[tokio::test]
 async fn a_change_of_the_hook_holds_from_the_next_request_on() {
     let server = Server::new();
-    server.webhook.set_hook(Hook::Exec);
+    server.reviewer.update_policy(|policy| Policy { hook: Hook::Exec, ..*policy });
     let command =
         patch(&server.review(EXAMPLE).await)[0]["value"]["preStop"]["exec"]["command"].take();
     assert_eq!(command, json!(["/bin/sh", "-c", "sleep 25"]));
@@ -282,7 +285,7 @@ async fn the_timeout_that_the_api_server_appends_does_not_matter() {
 #[tokio::test]
 async fn a_draining_server_answers_and_asks_to_be_asked_no_more() {
     let server = Server::new();
-    server.phase.serve();
+    server.readiness.serve();
     let request = |method: Method| {
         let mut request = post(EXAMPLE);
         *request.method_mut() = method;
@@ -290,7 +293,7 @@ async fn a_draining_server_answers_and_asks_to_be_asked_no_more() {
     };
     let before = server.send(request(Method::POST)).await;
     assert_eq!(before.headers().get(CONNECTION), None, "kept alive while it serves");
-    server.phase.drain();
+    server.readiness.drain();
     for method in [Method::POST, Method::GET] {
         let after = server.send(request(method)).await;
         let header = after.headers().get(CONNECTION).map(|value| value.to_str().unwrap());
@@ -320,12 +323,12 @@ async fn readiness_names_what_is_missing() {
     let server = Server::new();
     let starting = (StatusCode::SERVICE_UNAVAILABLE, "not ready: starting\n".to_owned());
     assert_eq!(server.get_admin("/ready").await, starting);
-    server.phase.serve();
+    server.readiness.serve();
     assert_eq!(server.get_admin("/ready").await, (StatusCode::OK, "ready\n".to_owned()));
-    server.phase.drain();
+    server.readiness.drain();
     let draining = (StatusCode::SERVICE_UNAVAILABLE, "not ready: draining\n".to_owned());
     assert_eq!(server.get_admin("/ready").await, draining);
-    server.phase.serve();
+    server.readiness.serve();
     assert_eq!(server.get_admin("/ready").await, draining, "there is no way back");
     assert_eq!(server.get_admin("/live").await, (StatusCode::OK, "live\n".to_owned()));
 }

@@ -26,7 +26,10 @@ use tokio::{
 async fn a_first_try_without_flags_works_as_it_says() {
     let mut server = Server::start(&[]).await;
     let curl = server.wait_for("curl").await;
-    for said in ["throw-away self-signed certificate", "no API server to ask, so it means exec"] {
+    for said in [
+        "a self-signed certificate that no API server trusts",
+        "no API server to ask, so it means exec",
+    ] {
         assert!(server.seen.contains(said), "expected {said:?} in\n{}", server.seen);
     }
     let output = tokio::process::Command::new("sh")

@@ -1,7 +1,7 @@
 //! What has to hold for every Pod, whatever is in it.
 
 use apisix_prestop::{
-    admission::{Outcome, decide, read, write},
+    admission::{Mode, Outcome, decide, read, write},
     constants::{INJECTED_ANNOTATION, MAX_WARNING_LENGTH},
     injection::{Decision, GracePolicy, Hook, InjectionRecord, Plan, Policy},
     seconds::{Delay, ShutdownReserve},
@@ -76,7 +76,7 @@ pub fn check_review(review: &Value, policy: &Policy) -> Option<Value> {
     let request = read(body.as_bytes()).ok()?;
     let plan = decide(&request, policy);
     check_notices(&plan);
-    let answer = write(&request, &plan, Outcome::of(&plan.decision, false)).unwrap();
+    let answer = write(&request, &plan, Outcome::of(&plan.decision, Mode::Enforce)).unwrap();
     let answer: Value = serde_json::from_slice(&answer).unwrap();
     let answer = &answer["response"];
     assert_eq!(answer["uid"], review["request"]["uid"]);

@@ -1,7 +1,10 @@
 //! The body of a request: any bytes.
 #![no_main]
 
-use apisix_prestop::{admission::read, injection::Pod, json};
+use apisix_prestop::{
+    admission::{json, read},
+    injection::Pod,
+};
 use apisix_prestop_fuzz::{check_review, policies};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

@@ -1,16 +1,28 @@
-//! Between an AdmissionReview and the core: bytes in, bytes out.
+//! AdmissionReviews: from the body of a request to the body of the response, and what log,
+//! metrics and Events learn of it.
 
+pub mod json;
+mod log;
+mod metrics;
+mod observer;
 mod outcome;
+mod refusal;
 mod response;
 mod review;
+mod reviewer;
 
-pub use outcome::Outcome;
+pub use log::ReviewLog;
+pub use metrics::ReviewMetrics;
+pub use observer::{Observer, Review};
+pub use outcome::{Mode, Outcome};
+pub use refusal::{Refusal, RefusedRequest};
 pub use response::write;
 pub use review::{AdmissionRequest, MalformedReview, read};
+pub use reviewer::Reviewer;
 
 use crate::injection::{Decision, Plan, Policy, Reason, plan};
 
-/// What is to be done about a request: the plan for the Pod that it creates, or nothing.
+/// The plan for the Pod that a request creates. Any other request is skipped.
 pub fn decide<'a>(request: &AdmissionRequest<'a>, policy: &Policy) -> Plan<'a> {
     match request.created_pod() {
         Some(pod) => plan(pod, policy),

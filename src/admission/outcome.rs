@@ -1,34 +1,44 @@
-//! What became of a Pod.
+//! What a response says.
+
+use clap::ValueEnum;
+use strum::IntoStaticStr;
 
 use crate::injection::Decision;
 
-/// What became of a Pod, as in logs, metrics and audit annotations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the webhook does with a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Change Pods
+    #[default]
+    Enforce,
+    /// Change nothing: only log and count the decisions, as `would_inject`
+    Observe,
+}
+
+/// What a response says, as in logs, metrics and audit annotations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
-    /// It got its sleeps.
+    /// Add the sleeps.
     Inject,
-    /// It would have got them; in audit mode nothing is changed.
+    /// Change nothing, although the Pod needs sleeps: the webhook only observes.
     WouldInject,
-    /// It was left as it is.
+    /// Change nothing.
     Skip,
 }
 
 impl Outcome {
     /// The outcome of a decision.
-    pub const fn of(decision: &Decision<'_>, audit: bool) -> Self {
-        match decision {
-            Decision::Inject(_) if audit => Self::WouldInject,
-            Decision::Inject(_) => Self::Inject,
-            Decision::Skip(_) => Self::Skip,
+    pub const fn of(decision: &Decision<'_>, mode: Mode) -> Self {
+        match (decision, mode) {
+            (Decision::Inject(_), Mode::Enforce) => Self::Inject,
+            (Decision::Inject(_), Mode::Observe) => Self::WouldInject,
+            (Decision::Skip(_), _) => Self::Skip,
         }
     }
 
     /// Its name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Inject => "inject",
-            Self::WouldInject => "would_inject",
-            Self::Skip => "skip",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }

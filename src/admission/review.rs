@@ -9,7 +9,8 @@ use std::{
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::{constants::ADMISSION_API_VERSION, injection::Pod, json};
+use super::json;
+use crate::{constants::ADMISSION_API_VERSION, injection::Pod};
 
 /// A request for admission. `O` is what its object is read as.
 #[derive(Debug, Deserialize)]

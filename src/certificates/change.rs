@@ -4,10 +4,13 @@ use std::time::SystemTime;
 
 use super::{
     issue::{IssueError, end_at, new_ca, sign},
-    state::{Certificate, Pair, State},
+    state::State,
     step::{Change, Lifetimes},
 };
-use crate::{constants::BACKDATED, server::Validity};
+use crate::{
+    constants::BACKDATED,
+    tls::{Certificate, Pair, Validity},
+};
 
 impl Change {
     /// The new content, from what the Secret holds and what this replica remembers.

@@ -26,13 +26,16 @@ use super::{
     publication::{bundles, publish},
     replica::{Lack, Replica, View},
     secret::{request, write},
-    state::{Data, Pair, State},
+    state::{Data, State},
     step::{Change, Lifetimes},
 };
 use crate::{
     constants::{API_REQUEST_TIMEOUT, CERTIFICATE_CHECK_INTERVAL, SECRET_WRITE_INTERVAL},
-    server::{CertificateError, Phase, ServedCertificate, certified_key},
-    telemetry::{Metrics, NamedCertificate},
+    readiness::{Condition, Readiness},
+    tls::{
+        CertificateError, CertificateMetrics, CertificateRole, Pair, ServedCertificate,
+        certified_key,
+    },
 };
 
 /// Where the certificates are kept and published, and for whom.
@@ -56,9 +59,9 @@ pub struct Outlets {
     /// What is served.
     pub served: Arc<ServedCertificate>,
     /// Readiness.
-    pub phase: Arc<Phase>,
+    pub readiness: Arc<Readiness>,
     /// The metrics.
-    pub metrics: Arc<Metrics>,
+    pub metrics: CertificateMetrics,
 }
 
 /// Why one of the things to be done was not done.
@@ -78,8 +81,8 @@ enum Failure {
 
 impl SelfManaged {
     /// Says that nothing can be served yet. Until the first certificate is there, nothing is.
-    pub fn announce(&self, phase: &Phase) {
-        phase.set_lack(Some(self.lack(Lack::Certificate)));
+    pub fn announce(&self, readiness: &Readiness) {
+        readiness.set(Condition::Certificate, Some(self.lack(Lack::Certificate)));
     }
 
     /// Follows Secret and webhook configuration, and does what is to be done. An API server that
@@ -281,12 +284,12 @@ impl Follower {
         let Some(state) = self.replica.state() else { return Ok(()) };
         let metrics = &self.outlets.metrics;
         for (name, certificate) in [
-            (NamedCertificate::Serving, Some(&state.serving)),
-            (NamedCertificate::Ca, Some(&state.ca)),
-            (NamedCertificate::NextCa, state.next.as_ref()),
+            (CertificateRole::Serving, Some(&state.serving)),
+            (CertificateRole::Ca, Some(&state.ca)),
+            (CertificateRole::NextCa, state.next.as_ref()),
         ] {
             let expiry = certificate.map(|pair| pair.certificate.validity.not_after);
-            metrics.set_certificate_expiry(name, expiry);
+            metrics.set_expiry(name, expiry);
         }
         if self.serving.as_ref() == Some(&state.serving) {
             return Ok(());
@@ -312,7 +315,12 @@ impl Follower {
         self.configuration_is_missing = configuration.is_none();
         if lack != self.lack {
             self.lack = lack;
-            self.outlets.phase.set_lack(lack.map(|lack| self.what.lack(lack)));
+            let problem = |condition| {
+                lack.filter(|lack| lack.condition() == condition).map(|lack| self.what.lack(lack))
+            };
+            for condition in [Condition::Certificate, Condition::CaBundle] {
+                self.outlets.readiness.set(condition, problem(condition));
+            }
         }
     }
 }

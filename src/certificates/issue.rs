@@ -12,8 +12,7 @@ use rcgen::{
 };
 use zeroize::Zeroizing;
 
-use super::state::{Certificate, Pair, PrivateKey};
-use crate::server::{MalformedCertificate, Validity};
+use crate::tls::{Certificate, MalformedCertificate, Pair, PrivateKey, Validity};
 
 const CA_NAME: &str = "apisix-prestop CA";
 const SERVING_NAME: &str = "apisix-prestop";

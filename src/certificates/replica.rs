@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use super::{
     issue::IssueError,
     names::ServiceNames,
-    state::{Certificate, Data, State, Unusable},
+    state::{Data, State, Unusable},
     step::{Change, Lifetimes, Request, Situation, Step, step},
 };
+use crate::{readiness::Condition, tls::Certificate};
 
 /// One replica of the webhook.
 #[derive(Debug)]
@@ -141,6 +142,16 @@ pub(super) enum Lack {
     Certificate,
     ValidCertificate,
     PublishedBundle,
+}
+
+impl Lack {
+    /// The condition that does not hold.
+    pub(super) const fn condition(self) -> Condition {
+        match self {
+            Self::Certificate | Self::ValidCertificate => Condition::Certificate,
+            Self::PublishedBundle => Condition::CaBundle,
+        }
+    }
 }
 
 fn all_contain(published: &[&[u8]], certificate: &Certificate) -> bool {

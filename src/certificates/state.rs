@@ -1,18 +1,12 @@
 //! What the Secret holds: read, checked and written back.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
-use rustls::{
-    RootCertStore,
-    client::{verify_server_cert_signed_by_trust_anchor, verify_server_name},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
-    server::ParsedCertificate,
-};
-use zeroize::Zeroizing;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use crate::server::{
-    CertificateError, MalformedCertificate, Validity, certified_key, crypto_provider,
+use crate::tls::{
+    Certificate, CertificateError, MalformedCertificate, Pair, PrivateKey, certified_key, is_signed,
 };
 
 /// The `data` of the Secret.
@@ -25,67 +19,6 @@ const CA_KEY: &str = "ca.key";
 const NEXT_CA_CERT: &str = "next-ca.crt";
 const NEXT_CA_KEY: &str = "next-ca.key";
 const RETIRED_CA_CERTS: &str = "retired-ca.crt";
-
-/// A private key in PEM form. It is wiped from memory when it is dropped, and never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct PrivateKey(Zeroizing<String>);
-
-impl PrivateKey {
-    pub(super) fn from_pem(pem: String) -> Self {
-        Self(Zeroizing::new(pem))
-    }
-
-    pub(super) fn pem(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for PrivateKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PrivateKey(..)")
-    }
-}
-
-/// A certificate that can be read.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Certificate {
-    pem: String,
-    der: CertificateDer<'static>,
-    pub(super) validity: Validity,
-}
-
-impl Certificate {
-    pub(super) fn new(der: CertificateDer<'static>) -> Result<Self, MalformedCertificate> {
-        let validity = Validity::of(&der)?;
-        let pem = pem::Pem::new("CERTIFICATE", &*der);
-        let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-        Ok(Self { pem: pem::encode_config(&pem, lines), der, validity })
-    }
-
-    pub(super) fn pem(&self) -> &str {
-        &self.pem
-    }
-
-    /// Whether it is for this DNS name.
-    pub(super) fn is_for(&self, name: &str) -> bool {
-        let Ok(name) = ServerName::try_from(name) else { return false };
-        ParsedCertificate::try_from(&self.der)
-            .is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok())
-    }
-}
-
-impl fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({:?})", self.validity)
-    }
-}
-
-/// A certificate and its private key, which belong together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pair {
-    pub(super) certificate: Certificate,
-    pub(super) key: PrivateKey,
-}
 
 /// What the Secret holds. Keys fit their certificates and `ca` has signed `serving`; whether
 /// something has expired is another question.
@@ -187,22 +120,6 @@ impl State {
     }
 }
 
-/// Whether one of `authorities` has signed `certificate` for a server.
-fn is_signed<'a>(
-    certificate: &Certificate,
-    authorities: impl IntoIterator<Item = &'a Certificate>,
-) -> bool {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(authorities.into_iter().map(|ca| ca.der.clone()));
-    // Any moment within its validity: the question is who has signed it.
-    let moment = certificate.validity.not_after.duration_since(std::time::UNIX_EPOCH);
-    let moment = UnixTime::since_unix_epoch(moment.unwrap_or_default());
-    let algorithms = crypto_provider().signature_verification_algorithms.all;
-    ParsedCertificate::try_from(&certificate.der).is_ok_and(|parsed| {
-        verify_server_cert_signed_by_trust_anchor(&parsed, &roots, &[], moment, algorithms).is_ok()
-    })
-}
-
 fn read_text<'a>(data: &'a Data, name: &'static str) -> Result<&'a str, Unusable> {
     let bytes = data.get(name).ok_or(Unusable::Missing(name))?;
     std::str::from_utf8(&bytes.0).map_err(|_| Unusable::NotText(name))
@@ -249,6 +166,7 @@ mod tests {
         },
         *,
     };
+    use crate::tls::Validity;
 
     fn validity() -> Validity {
         let hour = Duration::from_secs(3600);

@@ -224,14 +224,11 @@ mod tests {
     use rstest::rstest;
 
     use super::{
-        super::{
-            issue::{new_ca, sign},
-            state::Pair,
-        },
+        super::issue::{new_ca, sign},
         Change::*,
         *,
     };
-    use crate::server::Validity;
+    use crate::tls::{Pair, Validity};
 
     const LIFETIMES: Lifetimes = Lifetimes {
         ca: Duration::from_secs(30_000),

@@ -24,7 +24,7 @@ use super::{
     state::{Data, State},
     step::{Lifetimes, Request},
 };
-use crate::server::Validity;
+use crate::tls::Validity;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LIFETIMES: Lifetimes = Lifetimes {

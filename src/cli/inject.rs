@@ -1,4 +1,4 @@
-//! `apisix-prestop inject` and `uninject`: what the webhook does, done to files.
+//! `apisix-prestop inject` and `uninject`: do for files what the webhook does for Pods.
 
 use std::{
     io::{self, Write},
@@ -7,14 +7,30 @@ use std::{
 
 use clap::Args;
 
-use super::{
-    Error,
-    args::{HookMode, InjectionArgs},
-};
+use super::injection::{DelayAboveMaximum, HookMode, InjectionArgs};
 use crate::{
     injection::Hook,
     manifests::{self, Change, Error as ManifestsError, Format, change, read_sources, render},
 };
+
+/// Why `inject` or `uninject` failed.
+#[derive(Debug, thiserror::Error)]
+pub enum InjectError {
+    /// The flags contradict each other.
+    #[error(transparent)]
+    Flags(#[from] DelayAboveMaximum),
+    /// The manifests cannot be read, changed or written.
+    #[error(transparent)]
+    Manifests(#[from] manifests::Error),
+}
+
+impl InjectError {
+    /// Whether other flags or another input would help.
+    pub(super) const fn is_usage(&self) -> bool {
+        use manifests::Error::{Notices, Write};
+        !matches!(self, Self::Manifests(Notices(_) | Write(_)))
+    }
+}
 
 /// The flags of `inject`.
 #[derive(Debug, Args)]
@@ -22,7 +38,7 @@ pub struct InjectArgs {
     /// What to read and what to write.
     #[command(flatten)]
     pub manifests: ManifestArgs,
-    /// What is injected.
+    /// What to inject.
     #[command(flatten, next_help_heading = "Injection")]
     pub injection: InjectionArgs,
 }
@@ -33,21 +49,21 @@ pub struct ManifestArgs {
     /// A file, a directory (its *.yaml, *.yml and *.json), or - for stdin. May be repeated
     #[arg(short, long, value_name = "FILE|DIR|-", required = true)]
     pub filename: Vec<PathBuf>,
-    /// Whether directories are read with the directories in them
+    /// Read directories recursively
     #[arg(short = 'R', long)]
     pub recursive: bool,
-    /// What is written; by default the manifests, in the format that they came in
+    /// What to write; by default the manifests, in the format of the input
     #[arg(short, long, value_name = "FORMAT", value_enum)]
     pub output: Option<Format>,
     /// Write only the report
     #[arg(long)]
     pub dry_run: bool,
-    /// Exit with 1 if there is a notice. What is written is the same
+    /// Exit with 1 if there is a notice. The output stays the same
     #[arg(long)]
     pub fail_on_notice: bool,
 }
 
-pub(super) fn inject(args: &InjectArgs) -> Result<(), Error> {
+pub(super) fn inject(args: &InjectArgs) -> Result<(), InjectError> {
     let policy = args.injection.policy(Hook::Exec)?;
     if args.injection.hook == HookMode::Auto {
         say("hook auto: there is no cluster to ask, so it means exec; --hook sleep works in any \
@@ -56,7 +72,7 @@ pub(super) fn inject(args: &InjectArgs) -> Result<(), Error> {
     Ok(run(&args.manifests, &Change::Inject(policy))?)
 }
 
-pub(super) fn uninject(args: &ManifestArgs) -> Result<(), Error> {
+pub(super) fn uninject(args: &ManifestArgs) -> Result<(), InjectError> {
     Ok(run(args, &Change::Uninject)?)
 }
 

@@ -1,72 +1,72 @@
-//! The command line.
+//! The command line. Each command owns its flags, and says itself which errors are errors of
+//! usage.
 
-mod args;
 mod inject;
+mod injection;
 mod serve;
 mod tls;
 
 use std::process::ExitCode;
 
-pub use args::{Cli, Command, GraceMode, HookMode, InjectionArgs, ServeArgs};
-pub use inject::{InjectArgs, ManifestArgs};
-pub use serve::ServeError;
+use clap::{Parser, Subcommand};
+
+pub use inject::{InjectArgs, InjectError, ManifestArgs};
+pub use injection::{DelayAboveMaximum, HookMode, InjectionArgs};
+pub use serve::{ServeArgs, ServeError, TaskEnded};
 pub use tls::{SelfManagedArgs, TlsArgs, TlsError, TlsMode};
 
-use args::DelayAboveMaximum;
+/// Gives Pods behind Apache APISIX the time to leave its routes before they stop.
+#[derive(Debug, Parser)]
+#[command(name = "apisix-prestop", version)]
+pub struct Cli {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
 
-use crate::{manifests, telemetry::start_log};
+/// The command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the admission webhook.
+    Serve(Box<ServeArgs>),
+    /// Do for manifests what the webhook does for Pods. Writes to stdout, and a report to stderr.
+    Inject(InjectArgs),
+    /// Remove from manifests what `inject` or the webhook added, and nothing else.
+    Uninject(ManifestArgs),
+}
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// `serve` did.
+    /// `serve` failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// `inject` or `uninject` did.
+    /// `inject` or `uninject` failed.
     #[error(transparent)]
-    Manifests(#[from] manifests::Error),
-    /// The flags contradict each other.
-    #[error(transparent)]
-    Flags(#[from] DelayAboveMaximum),
+    Inject(#[from] InjectError),
 }
 
 impl Cli {
-    /// Does what the command line says, to its end.
+    /// Runs the command to its end.
     ///
     /// # Errors
-    /// When that cannot be done. [`Error::exit_code`] tells whose fault it is.
+    /// When the command fails. [`Error::exit_code`] says whether its input is the cause.
     pub fn run(self) -> Result<(), Error> {
         match self.command {
-            Command::Serve(args) => Ok(Self::serve(args)?),
-            Command::Inject(args) => inject::inject(&args),
-            Command::Uninject(args) => inject::uninject(&args),
+            Command::Serve(args) => Ok(serve::run(*args)?),
+            Command::Inject(args) => Ok(inject::inject(&args)?),
+            Command::Uninject(args) => Ok(inject::uninject(&args)?),
         }
-    }
-
-    fn serve(args: Box<ServeArgs>) -> Result<(), ServeError> {
-        start_log(args.log.log_format, &args.log.log);
-        // One thread answers tens of thousands of reviews a second. More would cost memory, and CPU
-        // for waking each other up.
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(ServeError::Runtime)?;
-        let result = runtime.block_on(serve::serve(args));
-        runtime.shutdown_background();
-        result
     }
 }
 
 impl Error {
-    /// 2 when a flag or the input is to blame, otherwise 1.
+    /// 2 for an error of usage, which other flags or another input would mend. Otherwise 1.
     pub fn exit_code(&self) -> ExitCode {
-        use ServeError::{Bind, Certificate, Flags};
-        use manifests::Error::{Notices, Write};
-        match self {
-            Self::Serve(Flags(_) | Bind(_)) | Self::Flags(_) => ExitCode::from(2),
-            Self::Serve(Certificate(error)) if error.is_about_flags() => ExitCode::from(2),
-            Self::Manifests(error) if !matches!(error, Notices(_) | Write(_)) => ExitCode::from(2),
-            _ => ExitCode::FAILURE,
-        }
+        let is_usage = match self {
+            Self::Serve(error) => error.is_usage(),
+            Self::Inject(error) => error.is_usage(),
+        };
+        if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
     }
 }

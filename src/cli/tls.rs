@@ -14,21 +14,21 @@ use crate::{
         DEFAULT_CLUSTER_DOMAIN, DEFAULT_NAME, DEFAULT_TLS_SECRET,
     },
     lifetime::Lifetime,
-    server::{
-        CertificateError, CertificateFiles, CertificateFilesError, ClientCaError, Phase,
-        ServedCertificate, client_verifier, server_config, throw_away,
+    readiness::Readiness,
+    tls::{
+        CertificateError, CertificateFiles, CertificateFilesError, CertificateMetrics,
+        ClientCaError, ServedCertificate, client_verifier, self_signed, server_config,
     },
-    telemetry::Metrics,
 };
 
 /// Where the certificate comes from.
 #[derive(Debug, Args)]
 pub struct TlsArgs {
-    /// Where the certificate comes from; by default files if --tls-cert is given, otherwise
-    /// throw-away
+    /// Where the certificate comes from. The default is files with --tls-cert, otherwise
+    /// self-signed
     #[arg(long, value_name = "SOURCE", env = "APISIX_PRESTOP_TLS", value_enum)]
     pub tls: Option<TlsMode>,
-    /// The certificate chain, in PEM form; read again when it changes
+    /// The certificate chain, in PEM form; reloaded when it changes
     #[arg(
         long,
         value_name = "FILE",
@@ -37,14 +37,14 @@ pub struct TlsArgs {
         required_if_eq("tls", "files")
     )]
     pub tls_cert: Option<PathBuf>,
-    /// The certificate's private key, in PEM form; read again when it changes
+    /// The certificate's private key, in PEM form; reloaded when it changes
     #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// CA certificates, in PEM form: only clients with a certificate of theirs are let in, such as
-    /// an API server that has been given one. Not for the admin listener
+    /// CA certificates, in PEM form: the webhook accepts only clients that present a certificate of
+    /// these CAs. The admin listener accepts all
     #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_CLIENT_CA")]
     pub client_ca: Option<PathBuf>,
-    /// What self-managed means in detail.
+    /// The details of self-managed.
     #[command(flatten)]
     pub self_managed: SelfManagedArgs,
 }
@@ -52,22 +52,21 @@ pub struct TlsArgs {
 /// Where the certificate comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TlsMode {
-    /// Made and renewed by the webhook itself, with a CA of its own; kept in a Secret that all
-    /// replicas share
+    /// The webhook issues and renews it with a CA of its own, in a Secret that all replicas share
     SelfManaged,
-    /// Read from --tls-cert and --tls-key
+    /// From --tls-cert and --tls-key
     Files,
-    /// Made in memory, for a first try: no API server trusts it
-    ThrowAway,
+    /// Issued in memory for a first try: no API server trusts it
+    SelfSigned,
 }
 
-/// What self-managed means in detail.
+/// The details of self-managed.
 #[derive(Debug, Args)]
 pub struct SelfManagedArgs {
     /// self-managed: the namespace of the Service and the Secret
     #[arg(long, value_name = "NAME", env = "APISIX_PRESTOP_NAMESPACE", default_value = DEFAULT_NAME)]
     pub namespace: String,
-    /// self-managed: the Service by which API servers call
+    /// self-managed: the Service that API servers call
     #[arg(long, value_name = "NAME", env = "APISIX_PRESTOP_SERVICE", default_value = DEFAULT_NAME)]
     pub service: String,
     /// self-managed: the DNS domain of the cluster
@@ -76,18 +75,18 @@ pub struct SelfManagedArgs {
     /// self-managed: the Secret that holds CA and certificate
     #[arg(long, value_name = "NAME", env = "APISIX_PRESTOP_TLS_SECRET", default_value = DEFAULT_TLS_SECRET)]
     pub tls_secret: String,
-    /// self-managed: the MutatingWebhookConfiguration that gets the CA bundle
+    /// self-managed: the MutatingWebhookConfiguration to publish the CA bundle in
     #[arg(long, value_name = "NAME", env = "APISIX_PRESTOP_WEBHOOK_CONFIGURATION", default_value = DEFAULT_NAME)]
     pub webhook_configuration: String,
-    /// self-managed: how long a CA is valid, 1s to 36500d. The next one follows after two thirds
+    /// self-managed: how long a CA is valid, 1s to 36500d. It is replaced after two thirds
     #[arg(long, value_name = "LIFETIME", env = "APISIX_PRESTOP_CA_LIFETIME", default_value_t = Lifetime::clamped(DEFAULT_CA_LIFETIME))]
     pub ca_lifetime: Lifetime,
     /// self-managed: how long a certificate is valid, 1s to less than --ca-lifetime. It is
     /// renewed after two thirds
     #[arg(long, value_name = "LIFETIME", env = "APISIX_PRESTOP_CERTIFICATE_LIFETIME", default_value_t = Lifetime::clamped(DEFAULT_CERTIFICATE_LIFETIME))]
     pub certificate_lifetime: Lifetime,
-    /// self-managed: how long a new CA is published before it signs what is served, so that
-    /// every API server has it: 1s to less than a third of --ca-lifetime
+    /// self-managed: how long to publish a new CA before it signs certificates, so that every API
+    /// server has it: 1s to less than a third of --ca-lifetime
     #[arg(long, value_name = "TIME", env = "APISIX_PRESTOP_CA_PROPAGATION", default_value_t = Lifetime::clamped(DEFAULT_CA_PROPAGATION))]
     pub ca_propagation: Lifetime,
 }
@@ -126,9 +125,9 @@ pub enum TlsError {
     /// No TLS.
     #[error("cannot set up TLS: {0}")]
     Config(#[from] rustls::Error),
-    /// No throw-away certificate.
+    /// No self-signed certificate.
     #[error(transparent)]
-    ThrowAway(#[from] CertificateError),
+    SelfSigned(#[from] CertificateError),
     /// Nowhere to keep a certificate.
     #[error(
         "--tls self-managed: there is no API server to talk to. It takes a Pod with the token of \
@@ -139,8 +138,8 @@ pub enum TlsError {
 
 impl TlsError {
     /// Whether other flags would help.
-    pub(super) const fn is_about_flags(&self) -> bool {
-        !matches!(self, Self::Config(_) | Self::ThrowAway(_) | Self::NoApiServer)
+    pub(super) const fn is_usage(&self) -> bool {
+        !matches!(self, Self::Config(_) | Self::SelfSigned(_) | Self::NoApiServer)
     }
 }
 
@@ -171,43 +170,47 @@ impl SelfManagedArgs {
 /// A certificate, and where the next one comes from.
 pub(super) struct Tls {
     served: Arc<ServedCertificate>,
-    source: Source,
+    source: CertificateSource,
     clients: Option<Arc<dyn ClientCertVerifier>>,
+    metrics: CertificateMetrics,
 }
 
-enum Source {
+enum CertificateSource {
     SelfManaged(Box<SelfManaged>),
     Files(CertificateFiles),
-    ThrowAway,
+    SelfSigned,
 }
 
 impl Tls {
     /// What the flags name. A self-managed certificate is not there yet.
-    pub(super) fn new(args: TlsArgs, phase: &Phase, metrics: &Metrics) -> Result<Self, TlsError> {
+    pub(super) fn new(
+        args: TlsArgs,
+        readiness: &Readiness,
+        metrics: CertificateMetrics,
+    ) -> Result<Self, TlsError> {
         let TlsArgs { tls, tls_cert, tls_key, client_ca, self_managed } = args;
         let clients = client_ca.as_deref().map(client_verifier).transpose()?;
         let (served, source) = match (tls, tls_cert.zip(tls_key)) {
             (None | Some(TlsMode::Files), Some((chain, key))) => {
                 let (files, pair) = CertificateFiles::open(chain, key)?;
-                files.show_expiry(metrics);
-                (ServedCertificate::new(pair), Source::Files(files))
+                files.show_expiry(&metrics);
+                (ServedCertificate::new(pair), CertificateSource::Files(files))
             }
             (_, Some(_)) => return Err(TlsError::UnusedFiles),
             (Some(TlsMode::SelfManaged), None) => {
                 let self_managed = self_managed.checked()?;
-                self_managed.announce(phase);
-                (ServedCertificate::none(), Source::SelfManaged(Box::new(self_managed)))
+                self_managed.announce(readiness);
+                (ServedCertificate::none(), CertificateSource::SelfManaged(Box::new(self_managed)))
             }
             // The flags' parser asks for the files of `files`.
             (_, None) => {
                 tracing::warn!(
-                    "serving with a throw-away self-signed certificate that no API server trusts: \
-                     see --tls"
+                    "serving a self-signed certificate that no API server trusts: see --tls"
                 );
-                (ServedCertificate::new(throw_away()?), Source::ThrowAway)
+                (ServedCertificate::new(self_signed()?), CertificateSource::SelfSigned)
             }
         };
-        Ok(Self { served, source, clients })
+        Ok(Self { served, source, clients, metrics })
     }
 
     /// The configuration with which it is served.
@@ -217,28 +220,27 @@ impl Tls {
 
     /// Whether it takes an API server.
     pub(super) const fn needs_api_server(&self) -> bool {
-        matches!(self.source, Source::SelfManaged(_))
+        matches!(self.source, CertificateSource::SelfManaged(_))
     }
 
     /// Whether the certificate is for a first try only.
-    pub(super) const fn is_throw_away(&self) -> bool {
-        matches!(self.source, Source::ThrowAway)
+    pub(super) const fn is_self_signed(&self) -> bool {
+        matches!(self.source, CertificateSource::SelfSigned)
     }
 
     /// What has to go on as long as the server does, unless the certificate stays as it is.
     pub(super) fn follow(
         self,
         client: Option<&Client>,
-        phase: Arc<Phase>,
-        metrics: Arc<Metrics>,
+        readiness: Arc<Readiness>,
     ) -> Result<Option<BoxFuture<'static, ()>>, TlsError> {
-        let served = self.served;
-        Ok(match self.source {
-            Source::ThrowAway => None,
-            Source::Files(files) => Some(Box::pin(files.follow(served, metrics))),
-            Source::SelfManaged(self_managed) => {
+        let Self { served, source, metrics, clients: _ } = self;
+        Ok(match source {
+            CertificateSource::SelfSigned => None,
+            CertificateSource::Files(files) => Some(Box::pin(files.follow(served, metrics))),
+            CertificateSource::SelfManaged(self_managed) => {
                 let client = client.ok_or(TlsError::NoApiServer)?.clone();
-                Some(Box::pin(self_managed.follow(client, Outlets { served, phase, metrics })))
+                Some(Box::pin(self_managed.follow(client, Outlets { served, readiness, metrics })))
             }
         })
     }

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tower::{BoxError, ServiceBuilder};
 
 use super::token::TokenFile;
-use crate::{constants::API_REQUEST_TIMEOUT, server::crypto_provider};
+use crate::{constants::API_REQUEST_TIMEOUT, tls::crypto_provider};
 
 /// Why there is no way to the API server.
 #[derive(Debug, thiserror::Error)]

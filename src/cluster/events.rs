@@ -10,12 +10,13 @@ use kube::{
 use tokio::sync::mpsc;
 
 use crate::{
+    admission::{Observer, Review},
     constants::{EVENT_INTERVAL, EVENT_QUEUE},
     injection::{Notice, OwnerReference},
 };
 
-/// Where the request path puts what is to become an Event. It never waits: when the queue is
-/// full, the Event is dropped, and the log still has the notice.
+/// Puts notices into the queue of Events. It never waits: when the queue is full, it drops the
+/// Event, and the log still has the notice.
 #[derive(Clone, Debug)]
 pub struct EventSender(mpsc::Sender<QueuedEvent>);
 
@@ -36,9 +37,21 @@ pub fn event_queue() -> (EventSender, EventQueue) {
     (EventSender(sender), EventQueue(receiver))
 }
 
+/// A warning about a Pod that a controller creates reaches no person, so it becomes an Event on the
+/// controller.
+impl Observer for EventSender {
+    fn reviewed(&self, review: &Review<'_, '_>) {
+        let Review { request, plan, .. } = review;
+        let owner = request.object.as_ref().and_then(|pod| pod.controller());
+        let Some(owner) = owner.filter(|_| request.dry_run != Some(true)) else { return };
+        for notice in &plan.notices {
+            self.send(&request.namespace, owner, notice);
+        }
+    }
+}
+
 impl EventSender {
-    /// Puts a notice about a Pod of `owner` into the queue.
-    pub fn send(&self, namespace: &str, owner: &OwnerReference<'_>, notice: &Notice) {
+    fn send(&self, namespace: &str, owner: &OwnerReference<'_>, notice: &Notice) {
         // The place first: without one there is nothing to allocate for.
         let Ok(place) = self.0.try_reserve() else { return };
         place.send(QueuedEvent {

@@ -1,4 +1,4 @@
-//! What is asked of the API server and told to it. Never in the path of a request.
+//! Talks to the API server in the background: no review waits for it.
 
 mod client;
 mod events;

@@ -1,5 +1,7 @@
 //! What the operator of the webhook has decided for all Pods.
 
+use clap::ValueEnum;
+
 use super::hook::Hook;
 use crate::{
     constants::{DEFAULT_DELAY, DEFAULT_MAX_DELAY, DEFAULT_SHUTDOWN_RESERVE},
@@ -37,14 +39,14 @@ impl Default for Policy {
     }
 }
 
-/// What becomes of `terminationGracePeriodSeconds`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How to adjust `terminationGracePeriodSeconds`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum GracePolicy {
-    /// Raised to the longest hook and the reserve, where it is shorter.
+    /// Raise it to the longest sleep plus the reserve, where it is shorter
     #[default]
     Raise,
-    /// Extended by the delay in any case: the application keeps all the time that it had.
+    /// Extend it by the sleep in any case: the application keeps all the time that it had
     Extend,
-    /// Never changed. A delay that does not fit is cut to what is there.
+    /// Never change it: cut a sleep that does not fit
     Never,
 }

@@ -1,4 +1,4 @@
-//! What the kubelet and Prometheus ask for: `/live`, `/ready` and `/metrics`.
+//! The admin routes: `/live` and `/ready` for the kubelet, `/metrics` for Prometheus.
 
 use std::sync::Arc;
 
@@ -9,35 +9,36 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use prometheus_client::{encoding::text::encode, registry::Registry};
 
-use super::phase::Phase;
-use crate::telemetry::Metrics;
+use crate::readiness::Readiness;
 
 /// The admin routes.
-pub fn admin_router(phase: Arc<Phase>, metrics: Arc<Metrics>) -> Router {
+pub fn admin_router(readiness: Arc<Readiness>, registry: Registry) -> Router {
     let health = Router::new()
         .route("/live", get(|| async { "live\n" }))
         .route("/ready", get(ready))
-        .with_state(phase);
+        .with_state(readiness);
     Router::new()
-        .route("/metrics", get(page))
-        .with_state(metrics)
+        .route("/metrics", get(metrics))
+        .with_state(Arc::new(registry))
         .merge(health)
         .fallback(async || (StatusCode::NOT_FOUND, "only /live, /ready and /metrics here\n"))
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "only GET here\n"))
 }
 
-async fn ready(State(phase): State<Arc<Phase>>) -> (StatusCode, String) {
-    match phase.readiness() {
+async fn ready(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
+    match readiness.check() {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+        Err(problem) => (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
     }
 }
 
-async fn page(State(metrics): State<Arc<Metrics>>) -> Response {
+async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match metrics.page() {
-        Ok(page) => ([(CONTENT_TYPE, OPEN_METRICS)], page).into_response(),
+    let mut page = String::new();
+    match encode(&mut page, &registry) {
+        Ok(()) => ([(CONTENT_TYPE, OPEN_METRICS)], page).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }

@@ -11,20 +11,20 @@ use tokio::{
 
 use crate::constants::{MAX_BODIES_BYTES, MAX_BODY_BYTES, MAX_DISCARDED_BYTES};
 
-/// The memory for bodies that arrive in more than one piece. The usual one does not: it takes no
-/// room here, and is read however many large ones are on their way.
+/// The memory for bodies that arrive in more than one piece. Most bodies arrive in one: they take
+/// nothing of the budget, and are read however many large ones are on their way.
 #[derive(Debug)]
-pub(super) struct Room(Semaphore);
+pub(super) struct BodyBudget(Semaphore);
 
-impl Default for Room {
+impl Default for BodyBudget {
     fn default() -> Self {
         Self(Semaphore::new(MAX_BODIES_BYTES))
     }
 }
 
-/// A body, and the room that it takes.
+/// A body, and its share of the budget.
 #[derive(Debug)]
-pub(super) struct Received<'r> {
+pub(super) struct ReceivedBody<'r> {
     pub(super) bytes: Bytes,
     _taken: Option<SemaphorePermit<'r>>,
 }
@@ -32,35 +32,38 @@ pub(super) struct Received<'r> {
 /// Why there is no body.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyError {
-    /// There is more than the limit.
+    /// It is larger than the limit.
     #[error("the body is over {} MiB", MAX_BODY_BYTES / 1024 / 1024)]
     TooLarge,
-    /// It did not arrive whole.
+    /// It did not arrive completely.
     #[error("the body did not arrive: {0}")]
     Broken(#[source] axum::Error),
     /// It did not arrive in time.
     #[error("the body took longer than {0:?}")]
     TooSlow(Duration),
-    /// Others take all the room.
+    /// Other bodies take all of the budget.
     #[error("there are too many large bodies at once")]
-    NoRoom,
+    NoBudget,
 }
 
-/// The whole body, should it arrive within `limit`.
+/// Reads the complete body, if it arrives within `limit`.
 pub(super) async fn read_body(
     mut body: Body,
     limit: Duration,
-    room: &Room,
-) -> Result<Received<'_>, BodyError> {
+    budget: &BodyBudget,
+) -> Result<ReceivedBody<'_>, BodyError> {
     // The timer is set only where the body is not there yet, which is rare.
-    timeout(limit, collect(&mut body, room)).await.unwrap_or(Err(BodyError::TooSlow(limit)))
+    timeout(limit, collect(&mut body, budget)).await.unwrap_or(Err(BodyError::TooSlow(limit)))
 }
 
-async fn collect<'r>(body: &mut Body, room: &'r Room) -> Result<Received<'r>, BodyError> {
+async fn collect<'r>(
+    body: &mut Body,
+    budget: &'r BodyBudget,
+) -> Result<ReceivedBody<'r>, BodyError> {
     let (mut whole, mut taken) = (Vec::new(), None::<SemaphorePermit<'_>>);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(BodyError::Broken)?;
-        // What is no data are trailers, which nobody needs.
+        // Frames without data are trailers: they do not matter.
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > MAX_BODY_BYTES {
             drop((whole, taken, data));
@@ -69,25 +72,25 @@ async fn collect<'r>(body: &mut Body, room: &'r Room) -> Result<Received<'r>, Bo
         }
         if whole.is_empty() {
             if body.is_end_stream() {
-                return Ok(Received { bytes: data, _taken: None });
+                return Ok(ReceivedBody { bytes: data, _taken: None });
             }
             let rest = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
             whole.reserve(data.len() + rest.min(MAX_BODY_BYTES - data.len()));
         }
-        // For what has arrived, not for what is announced: that costs nothing to say.
-        let more = room.0.try_acquire_many(u32::try_from(data.len()).unwrap_or(u32::MAX));
-        let more = more.map_err(|_| BodyError::NoRoom)?;
+        // For what has arrived, not for what is announced: an announcement costs nothing.
+        let more = budget.0.try_acquire_many(u32::try_from(data.len()).unwrap_or(u32::MAX));
+        let more = more.map_err(|_| BodyError::NoBudget)?;
         match &mut taken {
             Some(taken) => taken.merge(more),
             None => taken = Some(more),
         }
         whole.extend_from_slice(&data);
     }
-    Ok(Received { bytes: whole.into(), _taken: taken })
+    Ok(ReceivedBody { bytes: whole.into(), _taken: taken })
 }
 
-/// Reads some of what is left and throws it away: a client that is still sending when the
-/// connection is closed never sees the answer.
+/// Reads some of the rest and throws it away: a client that is still sending when the connection
+/// closes never sees the response.
 async fn discard(body: &mut Body) {
     let mut discarded = 0;
     while let Some(Ok(frame)) = body.frame().await

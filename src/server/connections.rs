@@ -26,36 +26,36 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::newcomers::{Newcomer, Newcomers};
+use super::pending_connections::{PendingConnection, PendingConnections};
 use crate::constants::{
     FIRST_REQUEST_TIMEOUT, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_BUFFER_BYTES, MAX_HEADER_BYTES,
 };
 
-/// How long to wait after an error of `accept`, which is mostly a lack of descriptors.
+/// How long to wait after an error of `accept`, mostly a lack of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// How long a newcomer that has to go may take for it.
+/// How long an evicted connection may take to close.
 const EVICTION_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What a listener does with its connections.
+/// How a listener treats its connections.
 #[derive(Clone)]
-pub struct Terms {
-    /// TLS; without it, plain HTTP.
+pub struct ListenerOptions {
+    /// The configuration of TLS; `None` for plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
-    /// How many connections may be open.
+    /// How many connections may be open at once.
     pub max_connections: usize,
     /// When to stop.
     pub stop: CancellationToken,
-    /// How long connections may take to finish then.
+    /// How long open connections may then take to finish.
     pub drain_timeout: Duration,
 }
 
-/// Accepts connections until it is to stop, then closes the listener, lets each open connection
-/// finish its request, and gives up on them after the drain timeout.
-pub async fn accept(listener: TcpListener, router: Router, terms: Terms) {
-    let Terms { tls, max_connections, stop, drain_timeout } = terms;
+/// Accepts connections until `stop` is cancelled. Then closes the listener, lets each open
+/// connection finish its request, and gives up on them after the drain timeout.
+pub async fn accept(listener: TcpListener, router: Router, options: ListenerOptions) {
+    let ListenerOptions { tls, max_connections, stop, drain_timeout } = options;
     let server = Server { tls: tls.map(TlsAcceptor::from), router, stop: stop.clone() };
-    let (connections, newcomers) = (TaskTracker::new(), Arc::new(Newcomers::default()));
+    let (connections, pending) = (TaskTracker::new(), Arc::new(PendingConnections::default()));
     let slots = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
     loop {
         let accepted = tokio::select! {
@@ -63,15 +63,15 @@ pub async fn accept(listener: TcpListener, router: Router, terms: Terms) {
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, peer)) => match room(&slots, &newcomers).await {
+            Ok((stream, peer)) => match free_slot(&slots, &pending).await {
                 Some(slot) => {
-                    let connection = server.clone().serve(stream, newcomers.enter());
+                    let connection = server.clone().serve(stream, pending.add());
                     connections.spawn(async move {
                         connection.await;
                         drop(slot);
                     });
                 }
-                // Closed: the client is better served by an error now than by waiting here.
+                // Closed: an error now serves the client better than a wait.
                 None => tracing::debug!(%peer, "too many connections"),
             },
             Err(error) => {
@@ -88,15 +88,18 @@ pub async fn accept(listener: TcpListener, router: Router, terms: Terms) {
     }
 }
 
-/// A free slot, or that of the oldest newcomer.
-async fn room(slots: &Arc<Semaphore>, newcomers: &Newcomers) -> Option<OwnedSemaphorePermit> {
+/// A free slot, or that of the oldest pending.
+async fn free_slot(
+    slots: &Arc<Semaphore>,
+    pending: &PendingConnections,
+) -> Option<OwnedSemaphorePermit> {
     if let Ok(slot) = slots.clone().try_acquire_owned() {
         return Some(slot);
     }
-    if !newcomers.evict() {
+    if !pending.evict_oldest() {
         return None;
     }
-    // It goes at once, unless its first request has just come.
+    // It closes at once, unless its first request has just arrived.
     timeout(EVICTION_TIMEOUT, slots.clone().acquire_owned()).await.ok()?.ok()
 }
 
@@ -108,30 +111,30 @@ struct Server {
 }
 
 impl Server {
-    async fn serve(self, stream: TcpStream, newcomer: Newcomer) {
-        // Answers are small and somebody waits for each.
+    async fn serve(self, stream: TcpStream, pending: PendingConnection) {
+        // Responses are small, and a client waits for each.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let Some(tls) = &self.tls else {
-            return self.speak_http(stream, newcomer).await;
+            return self.speak_http(stream, pending).await;
         };
         let accepted = tokio::select! {
             accepted = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => accepted,
-            () = newcomer.evicted() => return,
+            () = pending.evicted() => return,
             () = self.stop.cancelled() => return,
         };
         match accepted {
             Ok(Ok(stream)) => {
-                self.speak_http(stream, newcomer).await;
+                self.speak_http(stream, pending).await;
             }
-            // At debug level: a TCP probe or a port scan looks like this.
+            // At debug level: TCP probes and port scans look like this.
             Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake failed"),
             Err(_) => tracing::debug!("the TLS handshake took too long"),
         }
     }
 
-    async fn speak_http<I>(self, stream: I, newcomer: Newcomer)
+    async fn speak_http<I>(self, stream: I, pending: PendingConnection)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -146,7 +149,7 @@ impl Server {
             })
         };
         let connection = pin!(http1_builder().serve_connection(TokioIo::new(stream), service));
-        drive(connection, newcomer, &first_request, &stop).await;
+        drive(connection, pending, &first_request, &stop).await;
     }
 }
 
@@ -155,7 +158,7 @@ impl Server {
 /// may just be sending the next request, which it would have to send again.
 async fn drive<C: GracefulConnection<Error = hyper::Error>>(
     mut connection: Pin<&mut C>,
-    newcomer: Newcomer,
+    pending: PendingConnection,
     first_request: &Notify,
     stop: &CancellationToken,
 ) {
@@ -165,10 +168,10 @@ async fn drive<C: GracefulConnection<Error = hyper::Error>>(
             result = connection.as_mut() => break 'ended result,
             () = first_request.notified() => {}
             () = stop.cancelled() => {}
-            () = newcomer.evicted() => return,
+            () = pending.evicted() => return,
             () = sleep(FIRST_REQUEST_TIMEOUT) => return,
         }
-        drop(newcomer);
+        drop(pending);
         tokio::select! {
             biased;
             result = connection.as_mut() => break 'ended result,
@@ -181,7 +184,7 @@ async fn drive<C: GracefulConnection<Error = hyper::Error>>(
     }
 }
 
-/// What is beyond the header's limit is answered with 431 and closed.
+/// A request with a larger header gets a 431, and its connection is closed.
 fn http1_builder() -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())

@@ -1,8 +1,7 @@
-//! What people can see of the running webhook: its log and its metrics.
+//! The log and the metrics registry.
 
-mod duration_histogram;
 mod log;
-mod metrics;
+mod registry;
 
 pub use log::{LogFilter, LogFormat, start_log};
-pub use metrics::{Metrics, NamedCertificate, Refusal};
+pub use registry::registry;

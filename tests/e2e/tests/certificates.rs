@@ -17,7 +17,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use apisix_prestop::{constants::CERTIFICATE_CHECK_INTERVAL, server::certified_key};
+use apisix_prestop::{constants::CERTIFICATE_CHECK_INTERVAL, tls::certified_key};
 use apisix_prestop_e2e::{
     command::{repository, run},
     installation::{self, NAME, SECRET},

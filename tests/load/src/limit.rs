@@ -4,7 +4,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use apisix_prestop::{
     constants::INJECT_PATH,
-    server::{ServedCertificate, Terms, accept, bind, certified_key, server_config},
+    server::{ListenerOptions, accept, bind},
+    tls::{ServedCertificate, certified_key, server_config},
 };
 use axum::{Router, body::Body, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
 use http_body_util::BodyExt as _;
@@ -34,7 +35,7 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
         let listener = bind("--listen", options.listen)?;
         let router = Router::new().route(INJECT_PATH, post(answer));
         // Spawned, as there.
-        let terms = Terms {
+        let terms = ListenerOptions {
             tls: Some(tls),
             max_connections: usize::MAX,
             stop: CancellationToken::new(),

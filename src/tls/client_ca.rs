@@ -1,4 +1,4 @@
-//! The CA whose certificates clients have to show.
+//! The CA that issues the certificates of clients.
 
 use std::{
     fs, io,
@@ -12,19 +12,19 @@ use rustls::{
     server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 
-use super::tls::crypto_provider;
+use super::crypto::crypto_provider;
 
 /// Why the file of `--client-ca` cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("--client-ca {}: {reason}", path.display())]
+#[error("--client-ca {}: {cause}", path.display())]
 pub struct ClientCaError {
     path: PathBuf,
     #[source]
-    reason: Reason,
+    cause: Cause,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Reason {
+enum Cause {
     #[error(transparent)]
     Unreadable(#[from] io::Error),
     #[error("no certificate in PEM form: {0}")]
@@ -35,21 +35,21 @@ enum Reason {
     Empty(#[source] VerifierBuilderError),
 }
 
-/// Lets only clients in that show a certificate of a CA in `path`, which holds one or more in
-/// PEM form and is read once.
+/// Accepts only clients that present a certificate of a CA in `path`: a file with one or more
+/// certificates in PEM form, which is read once.
 ///
 /// # Errors
 /// When the file cannot be read or holds no usable certificate.
 pub fn client_verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, ClientCaError> {
-    verifier(path).map_err(|reason| ClientCaError { path: path.to_owned(), reason })
+    verifier(path).map_err(|cause| ClientCaError { path: path.to_owned(), cause })
 }
 
-fn verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, Reason> {
+fn verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, Cause> {
     let pem = fs::read(path)?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         roots.add(certificate?)?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), crypto_provider());
-    builder.build().map_err(Reason::Empty)
+    builder.build().map_err(Cause::Empty)
 }

@@ -97,7 +97,9 @@ proptest! {
         let text = format!("{space}{value}{space}");
         prop_assert!(alone::<IgnoredAny>(&text).is_some(), "{}", text);
         let two = format!("{text}1");
-        prop_assert!(alone::<IgnoredAny>(&two).is_none() || value.is_number(), "{}", two);
+        // A digit at the end of a word makes another word, which nothing checks.
+        let is_word = space.is_empty() && (value.is_number() || value.is_boolean() || value.is_null());
+        prop_assert!(alone::<IgnoredAny>(&two).is_none() || is_word, "{}", two);
     }
 
     #[test]

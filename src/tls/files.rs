@@ -1,4 +1,4 @@
-//! A certificate that is mounted as two files.
+//! A certificate and its key in two mounted files.
 
 use std::{
     fs, io,
@@ -12,15 +12,14 @@ use rustls::{
 };
 
 use super::{
-    tls::{CertificateError, ServedCertificate, certified_key},
+    key_pair::{CertificateError, certified_key},
+    metrics::{CertificateMetrics, CertificateRole},
+    served::ServedCertificate,
     validity::Validity,
 };
-use crate::{
-    constants::CERTIFICATE_POLL_INTERVAL,
-    telemetry::{Metrics, NamedCertificate},
-};
+use crate::constants::CERTIFICATE_POLL_INTERVAL;
 
-/// The two files, and what was in them when they were last looked at.
+/// The two files, and their content as last read.
 #[derive(Debug)]
 pub struct CertificateFiles {
     chain: PathBuf,
@@ -41,7 +40,7 @@ pub enum CertificateFilesError {
         /// What the system says.
         source: io::Error,
     },
-    /// They are not a certificate and its key.
+    /// The files are not a certificate and its key.
     #[error("--tls-cert {}, --tls-key {}: {source}", chain.display(), key.display())]
     Unusable {
         /// The certificate's file.
@@ -68,20 +67,20 @@ impl CertificateFiles {
         Ok((files, pair))
     }
 
-    /// Shows when the certificate ends.
-    pub fn show_expiry(&self, metrics: &Metrics) {
+    /// Shows when the certificate expires.
+    pub fn show_expiry(&self, metrics: &CertificateMetrics) {
         let certificate = CertificateDer::from_pem_slice(&self.seen.0).ok();
         let validity = certificate.and_then(|certificate| Validity::of(&certificate).ok());
         let end = validity.map(|validity| validity.not_after);
-        metrics.set_certificate_expiry(NamedCertificate::Serving, end);
+        metrics.set_expiry(CertificateRole::Serving, end);
     }
 
-    /// Looks at the files again and again, and serves what is in them once that has changed and
-    /// is a valid pair. Otherwise the last good pair goes on being served.
+    /// Reads the files every second, and serves their content when it has changed and is a valid
+    /// pair. Until then, the server keeps the last good pair.
     ///
-    /// They are read rather than watched: a Secret's volume changes by a swap of the `..data`
-    /// symlink above them, which loses a watch, and the kubelet takes a minute to do it anyway.
-    pub async fn follow(mut self, served: Arc<ServedCertificate>, metrics: Arc<Metrics>) {
+    /// The files are read, not watched: the kubelet updates a Secret's volume by a swap of the
+    /// `..data` symlink above them, which a watch loses, and takes a minute to do it anyway.
+    pub async fn follow(mut self, served: Arc<ServedCertificate>, metrics: CertificateMetrics) {
         loop {
             tokio::time::sleep(CERTIFICATE_POLL_INTERVAL).await;
             match self.reload() {
@@ -100,8 +99,8 @@ impl CertificateFiles {
         }
     }
 
-    /// The pair, if the files are not what they were. What was bad once is not reported again
-    /// until it changes; what cannot be read is, every time.
+    /// The pair, if the files have changed. A bad pair is reported once, an unreadable file every
+    /// time.
     fn reload(&mut self) -> Result<Option<CertifiedKey>, CertificateFilesError> {
         let now = self.read()?;
         if now == self.seen {

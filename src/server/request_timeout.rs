@@ -1,15 +1,15 @@
-//! How long the API server waits for an answer, which it says in the URL: `?timeout=2s`.
+//! How long the API server waits for the response. It says so in the URL: `?timeout=2s`.
 
 use std::time::Duration;
 
-/// The client's own timeout, if its query names one. It is a duration as Go writes it.
-pub(super) fn client_timeout(query: Option<&str>) -> Option<Duration> {
+/// The client's own timeout, if its query names one. It is a duration in Go's syntax.
+pub(super) fn request_timeout(query: Option<&str>) -> Option<Duration> {
     let pairs = query?.split('&');
     let timeout = pairs.filter_map(|pair| pair.strip_prefix("timeout=")).next()?;
     go_duration(timeout).filter(|timeout| !timeout.is_zero())
 }
 
-/// `2s`, `1m30s`, `500ms`, `1.5h`: <https://pkg.go.dev/time#ParseDuration>, but for the sign.
+/// `2s`, `1m30s`, `500ms`, `1.5h`: <https://pkg.go.dev/time#ParseDuration>, without a sign.
 fn go_duration(text: &str) -> Option<Duration> {
     let (mut total, mut rest) = (Duration::ZERO, text);
     while !rest.is_empty() {
@@ -58,6 +58,6 @@ mod tests {
     #[case::zero("timeout=0s", None)]
     #[case::empty("timeout=", None)]
     fn a_timeout_is_read_as_go_writes_it(#[case] query: &str, #[case] millis: Option<u64>) {
-        assert_eq!(client_timeout(Some(query)), millis.map(Duration::from_millis), "{query}");
+        assert_eq!(request_timeout(Some(query)), millis.map(Duration::from_millis), "{query}");
     }
 }

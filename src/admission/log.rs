@@ -1,0 +1,53 @@
+//! Reviews in the log: one line for each decision, and one for each notice.
+
+use super::{
+    observer::{Observer, Review},
+    refusal::RefusedRequest,
+};
+use crate::injection::{Decision, Policy};
+
+/// Writes reviews to the log.
+#[derive(Clone, Copy, Debug)]
+pub struct ReviewLog;
+
+impl Observer for ReviewLog {
+    fn reviewed(&self, review: &Review<'_, '_>) {
+        let Review { request, plan, outcome, .. } = review;
+        let namespace = &*request.namespace;
+        let metadata = request.object.as_ref().and_then(|pod| pod.metadata.as_ref());
+        let pod = metadata.map(|metadata| metadata.display_name());
+        let owner = request.object.as_ref().and_then(|pod| pod.controller());
+        let owner = owner.map(tracing::field::display);
+        let injection = match &plan.decision {
+            Decision::Inject(injection) => Some(injection),
+            Decision::Skip(_) => None,
+        };
+        tracing::info!(
+            namespace,
+            pod,
+            owner,
+            decision = outcome.as_str(),
+            reason = plan.decision.reason().as_str(),
+            delay = injection.map(|injection| injection.longest_delay().get()),
+            hook = injection.map(|injection| injection.hook.as_str()),
+            grace_raised_to = injection.and_then(|injection| injection.grace).map(|raise| raise.to),
+            dry_run = request.dry_run.filter(|dry_run| *dry_run),
+            "reviewed",
+        );
+        for notice in &plan.notices {
+            tracing::warn!(namespace, pod, owner, notice = notice.name(), "{notice}");
+        }
+    }
+
+    fn refused(&self, request: &RefusedRequest) {
+        let RefusedRequest { refusal, message } = request;
+        tracing::warn!(decision = "refuse", reason = refusal.as_str(), message);
+    }
+
+    fn policy_changed(&self, previous: Option<&Policy>, policy: &Policy) {
+        if let Some(previous) = previous.filter(|previous| previous.hook != policy.hook) {
+            let (from, to) = (previous.hook.as_str(), policy.hook.as_str());
+            tracing::info!(from, to, "the hook changes");
+        }
+    }
+}

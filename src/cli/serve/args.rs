@@ -1,0 +1,87 @@
+//! The flags of `serve`. Each has an environment variable.
+
+use std::net::SocketAddr;
+
+use clap::{ArgAction, Args};
+
+use super::super::{injection::InjectionArgs, tls::TlsArgs};
+use crate::{
+    admission::Mode,
+    constants::{
+        DEFAULT_ADMIN_LISTEN, DEFAULT_DRAIN_DELAY, DEFAULT_DRAIN_TIMEOUT, DEFAULT_LISTEN,
+        DEFAULT_MAX_CONNECTIONS,
+    },
+    seconds::DrainTime,
+    telemetry::{LogFilter, LogFormat},
+};
+
+/// The flags of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// What to inject.
+    #[command(flatten, next_help_heading = "Injection")]
+    pub injection: InjectionArgs,
+    /// Whether to change Pods, or only to observe
+    #[arg(long, value_name = "MODE", env = "APISIX_PRESTOP_MODE", value_enum, default_value_t)]
+    pub mode: Mode,
+    /// Whether to record each warning about a Pod as an Event on the Pod's controller
+    #[arg(long, value_name = "BOOL", env = "APISIX_PRESTOP_EVENTS", default_value_t = true, action = ArgAction::Set)]
+    pub events: bool,
+    /// Where to listen.
+    #[command(flatten, next_help_heading = "Listeners")]
+    pub listeners: ListenerArgs,
+    /// Where the certificate comes from.
+    #[command(flatten, next_help_heading = "TLS")]
+    pub tls: TlsArgs,
+    /// How to stop.
+    #[command(flatten, next_help_heading = "Shutdown")]
+    pub shutdown: ShutdownArgs,
+    /// What to log.
+    #[command(flatten, next_help_heading = "Log")]
+    pub log: LogArgs,
+}
+
+/// Where to listen.
+#[derive(Debug, Args)]
+pub struct ListenerArgs {
+    /// The address of the webhook (TLS)
+    #[arg(long, value_name = "ADDRESS", env = "APISIX_PRESTOP_LISTEN", default_value = DEFAULT_LISTEN)]
+    pub listen: SocketAddr,
+    /// The address of /live, /ready and /metrics (plain HTTP)
+    #[arg(long, value_name = "ADDRESS", env = "APISIX_PRESTOP_ADMIN_LISTEN", default_value = DEFAULT_ADMIN_LISTEN)]
+    pub admin_listen: SocketAddr,
+    /// How many connections each listener keeps open: 1 to 65536. Above that, the oldest
+    /// connection without a request is closed
+    #[arg(long, value_name = "NUMBER", env = "APISIX_PRESTOP_MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub max_connections: u32,
+}
+
+/// How to stop.
+#[derive(Debug, Args)]
+pub struct ShutdownArgs {
+    /// How long to accept connections after SIGTERM, while the API servers learn that this replica
+    /// stops: 0 to 300 seconds
+    #[arg(long, value_name = "SECONDS", env = "APISIX_PRESTOP_DRAIN_DELAY", default_value_t = DrainTime::clamped(DEFAULT_DRAIN_DELAY))]
+    pub drain_delay: DrainTime,
+    /// How long open connections may then take to finish: 0 to 300 seconds
+    #[arg(long, value_name = "SECONDS", env = "APISIX_PRESTOP_DRAIN_TIMEOUT", default_value_t = DrainTime::clamped(DEFAULT_DRAIN_TIMEOUT))]
+    pub drain_timeout: DrainTime,
+}
+
+/// What to log.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Which lines to log: a level (error, warn, info, debug, trace), or directives such as
+    /// info,apisix_prestop=debug
+    #[arg(long, value_name = "FILTER", env = "APISIX_PRESTOP_LOG", default_value = "info")]
+    pub log: LogFilter,
+    /// The format of the log
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "APISIX_PRESTOP_LOG_FORMAT",
+        value_enum,
+        default_value_t
+    )]
+    pub log_format: LogFormat,
+}

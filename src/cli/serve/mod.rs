@@ -1,0 +1,233 @@
+//! `apisix-prestop serve`: puts the parts together, from the flags to the exit.
+
+mod api_thread;
+mod args;
+mod first_try;
+mod signals;
+mod tasks;
+
+use std::{io, sync::Arc};
+
+use kube::Client;
+use tokio::{net::TcpListener, runtime::Handle};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    api_thread::ApiThread,
+    args::ShutdownArgs,
+    first_try::suggest_first_try,
+    signals::Signals,
+    tasks::{Follower, Listener, Tasks},
+};
+use super::{
+    injection::{DelayAboveMaximum, HookMode, InjectionArgs},
+    tls::{Tls, TlsError},
+};
+use crate::{
+    admission::{Observer, ReviewLog, ReviewMetrics, Reviewer},
+    cluster::{choose_hook, event_queue, follow_hook, in_cluster_client},
+    injection::{Hook, Policy},
+    readiness::Readiness,
+    server::{BindError, ListenerOptions, accept, admin_router, bind, webhook_router},
+    telemetry::{self, start_log},
+    tls::CertificateMetrics,
+};
+
+pub use self::{args::ServeArgs, tasks::TaskEnded};
+
+/// Why the server does not start, or why it ends.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// There is no runtime.
+    #[error("cannot start the async runtime: {0}")]
+    Runtime(#[source] io::Error),
+    /// The flags contradict each other.
+    #[error(transparent)]
+    Flags(#[from] DelayAboveMaximum),
+    /// A listener cannot use its address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A listener does not tell its address.
+    #[error("a listener has no address: {0}")]
+    LocalAddress(#[source] io::Error),
+    /// There is no certificate.
+    #[error(transparent)]
+    Certificate(#[from] TlsError),
+    /// The process cannot wait for signals.
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[source] io::Error),
+    /// A task ended that must run as long as the server.
+    #[error(transparent)]
+    TaskEnded(#[from] TaskEnded),
+    /// A second signal arrived during the drain.
+    #[error("aborted by a second signal before the drain was over")]
+    Aborted,
+}
+
+impl ServeError {
+    /// Whether other flags would help.
+    pub(super) const fn is_usage(&self) -> bool {
+        match self {
+            Self::Flags(_) | Self::Bind(_) => true,
+            Self::Certificate(error) => error.is_usage(),
+            _ => false,
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT, then drains.
+pub(super) fn run(args: ServeArgs) -> Result<(), ServeError> {
+    start_log(args.log.log_format, &args.log.log);
+    // One thread answers tens of thousands of reviews a second. More threads cost memory, and CPU
+    // to wake each other.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ServeError::Runtime)?;
+    let result = runtime.block_on(serve(args));
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(args: ServeArgs) -> Result<(), ServeError> {
+    let ServeArgs { injection, mode, events, listeners, tls, shutdown, log: _ } = args;
+    // Check the flags before anything is opened.
+    injection.policy(Hook::Exec)?;
+    let mut signals = Signals::new().map_err(ServeError::Signals)?;
+    let readiness = Arc::new(Readiness::default());
+    let mut registry = telemetry::registry();
+    let review_metrics = ReviewMetrics::register(&mut registry);
+    let tls = Tls::new(tls, &readiness, CertificateMetrics::register(&mut registry))?;
+    let tls_config = tls.server_config()?;
+    let is_first_try = tls.is_self_signed();
+    let webhook_listener = bind("--listen", listeners.listen)?;
+    let admin_listener = bind("--admin-listen", listeners.admin_listen)?;
+    let (address, admin_address) = (address(&webhook_listener)?, address(&admin_listener)?);
+
+    // The admin listener comes first: `/ready` answers while the API server is slow.
+    let stop = CancellationToken::new();
+    let options = ListenerOptions {
+        tls: None,
+        max_connections: usize::try_from(listeners.max_connections).unwrap_or(usize::MAX),
+        stop: stop.clone(),
+        drain_timeout: shutdown.drain_timeout.duration(),
+    };
+    let mut tasks = Tasks::default();
+    let router = admin_router(readiness.clone(), registry);
+    tasks.listen(Listener::Admin, accept(admin_listener, router, options.clone()));
+
+    let uses_api_server = injection.hook == HookMode::Auto || events || tls.needs_api_server();
+    let api_thread = if uses_api_server { Some(start_api_thread()?) } else { None };
+    let client = api_thread.as_ref().and_then(|thread| connect(thread, &injection));
+    // What only follows the cluster or a file stays off the thread that answers reviews.
+    let background = api_thread.as_ref().map_or_else(Handle::current, ApiThread::runtime);
+    if let Some(task) = tls.follow(client.as_ref(), readiness.clone())? {
+        tasks.follow(Follower::Certificate, task, &background);
+    }
+    let choice = tokio::select! {
+        choice = HookChoice::new(&injection, client.as_ref(), &background) => choice,
+        () = signals.next() => return Ok(()),
+    };
+    let policy = injection.policy(choice.hook)?;
+    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(ReviewLog), Box::new(review_metrics)];
+    if let Some(client) = client.clone().filter(|_| events) {
+        let (sender, queue) = event_queue();
+        tasks.follow(Follower::Events, queue.publish(client), &background);
+        observers.push(Box::new(sender));
+    }
+    let reviewer = Arc::new(Reviewer::new(policy, mode, observers));
+    if let Some(client) = client.filter(|_| injection.hook == HookMode::Auto) {
+        let reviewer = reviewer.clone();
+        let on_answer = move |hook| reviewer.update_policy(|policy| Policy { hook, ..*policy });
+        let task = follow_hook(client, choice.is_known, on_answer);
+        tasks.follow(Follower::ClusterVersion, task, &background);
+    }
+    let router = webhook_router(reviewer, readiness.clone());
+    let options = ListenerOptions { tls: Some(tls_config), ..options };
+    tasks.listen(Listener::Webhook, accept(webhook_listener, router, options));
+
+    readiness.serve();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        %address,
+        %admin_address,
+        hook = policy.hook.as_str(),
+        delay = %policy.delay,
+        shutdown_reserve = %policy.shutdown_reserve,
+        ?mode,
+        "serving",
+    );
+    if is_first_try {
+        suggest_first_try(address);
+    }
+
+    tokio::select! {
+        () = signals.next() => {}
+        ended = tasks.first_end() => return Err(ended.into()),
+    }
+    readiness.drain();
+    tokio::select! {
+        () = drain(&shutdown, &stop, &mut tasks) => Ok(()),
+        () = signals.next() => Err(ServeError::Aborted),
+    }
+}
+
+/// Serves for a while longer, then stops accepting and waits for the requests under way.
+async fn drain(shutdown: &ShutdownArgs, stop: &CancellationToken, tasks: &mut Tasks) {
+    tracing::info!(delay = %shutdown.drain_delay, "draining");
+    tokio::time::sleep(shutdown.drain_delay.duration()).await;
+    stop.cancel();
+    tasks.listeners_end().await;
+    tracing::info!("drained");
+}
+
+fn address(listener: &TcpListener) -> Result<std::net::SocketAddr, ServeError> {
+    listener.local_addr().map_err(ServeError::LocalAddress)
+}
+
+fn start_api_thread() -> Result<ApiThread, ServeError> {
+    ApiThread::start().map_err(ServeError::Runtime)
+}
+
+/// A client for the API server, if there is one.
+fn connect(thread: &ApiThread, injection: &InjectionArgs) -> Option<Client> {
+    // The client runs where its requests are sent from.
+    let runtime = thread.runtime();
+    let _entered = runtime.enter();
+    match in_cluster_client() {
+        Ok(client) => Some(client),
+        Err(error) if injection.hook == HookMode::Auto => {
+            tracing::warn!(%error, "hook auto: no API server to ask, so it means exec");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no API server: there will be no Events");
+            None
+        }
+    }
+}
+
+/// The hook to start with, and whether the cluster named it.
+struct HookChoice {
+    hook: Hook,
+    is_known: bool,
+}
+
+impl HookChoice {
+    async fn new(injection: &InjectionArgs, client: Option<&Client>, background: &Handle) -> Self {
+        let hook = match (injection.hook.fixed(), client.cloned()) {
+            (Some(hook), _) => return Self { hook, is_known: true },
+            (None, None) => return Self { hook: Hook::Exec, is_known: true },
+            (None, Some(client)) => {
+                background.spawn(async move { choose_hook(&client).await }).await
+            }
+        };
+        let error = match hook {
+            Ok(Ok(hook)) => return Self { hook, is_known: true },
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(error, "hook auto: exec until the API server answers");
+        Self { hook: Hook::Exec, is_known: false }
+    }
+}

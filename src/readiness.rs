@@ -1,0 +1,104 @@
+//! Whether the process is ready for reviews, and if not, why.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+/// Something that must hold before reviews can come in. Each has one writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// There is a certificate that is valid now.
+    Certificate,
+    /// Each webhook of the configuration trusts the CA of the certificate.
+    CaBundle,
+}
+
+/// The life of the process (starting, serving, draining: in this order, never back), and the
+/// conditions that do not hold.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    stage: AtomicU8,
+    unmet: Mutex<BTreeMap<Condition, String>>,
+}
+
+const SERVING: u8 = 1;
+const DRAINING: u8 = 2;
+
+impl Readiness {
+    /// The listeners accept connections.
+    pub fn serve(&self) {
+        self.stage.fetch_max(SERVING, Ordering::Relaxed);
+    }
+
+    /// The process is about to stop: it still answers, and asks clients to go elsewhere.
+    pub fn drain(&self) {
+        self.stage.fetch_max(DRAINING, Ordering::Relaxed);
+    }
+
+    /// Whether the process is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.stage.load(Ordering::Relaxed) == DRAINING
+    }
+
+    /// Sets why `condition` does not hold, as one line, or `None` when it holds.
+    pub fn set(&self, condition: Condition, problem: Option<String>) {
+        let mut unmet = self.unmet.lock().unwrap_or_else(PoisonError::into_inner);
+        match problem {
+            Some(problem) => _ = unmet.insert(condition, problem),
+            None => _ = unmet.remove(&condition),
+        }
+    }
+
+    /// Ready, or every reason why not, as one line.
+    ///
+    /// # Errors
+    /// When the process is not ready.
+    pub fn check(&self) -> Result<(), String> {
+        let unmet = self.unmet.lock().unwrap_or_else(PoisonError::into_inner);
+        let stage = match self.stage.load(Ordering::Relaxed) {
+            DRAINING => Some("draining"),
+            SERVING => None,
+            _ if unmet.is_empty() => Some("starting"),
+            _ => None,
+        };
+        let problems: Vec<_> =
+            stage.into_iter().chain(unmet.values().map(String::as_str)).collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("not ready: {}", problems.join("; ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_condition_that_does_not_hold_is_named() {
+        let readiness = Readiness::default();
+        assert_eq!(readiness.check(), Err("not ready: starting".to_owned()));
+        readiness.serve();
+        assert_eq!(readiness.check(), Ok(()));
+        readiness.set(Condition::CaBundle, Some("no bundle".to_owned()));
+        readiness.set(Condition::Certificate, Some("no certificate".to_owned()));
+        assert_eq!(readiness.check(), Err("not ready: no certificate; no bundle".to_owned()));
+        readiness.set(Condition::Certificate, None);
+        assert_eq!(readiness.check(), Err("not ready: no bundle".to_owned()));
+        readiness.drain();
+        assert_eq!(readiness.check(), Err("not ready: draining; no bundle".to_owned()));
+    }
+
+    #[test]
+    fn draining_is_final() {
+        let readiness = Readiness::default();
+        readiness.drain();
+        readiness.serve();
+        assert!(readiness.is_draining());
+    }
+}
