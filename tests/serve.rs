@@ -136,7 +136,7 @@ fn self_managed_takes_an_api_server() {
         .output()
         .unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("error: --tls self-managed: there is no API server"), "{stderr}");
+    assert!(stderr.contains("error: --tls self-managed needs an API server"), "{stderr}");
     assert_eq!(output.status.code(), Some(1), "{stderr}");
 }
 
@@ -297,8 +297,8 @@ async fn a_second_signal_aborts(#[case] signal: &str) {
 #[case::files_for_another_source(&["--tls=self-managed", "--tls-cert=/dev/null", "--tls-key=/dev/null"], "error: --tls-cert and --tls-key are for --tls files")]
 #[case::lifetime(&["--ca-lifetime=1y"], "--ca-lifetime <LIFETIME>': expected a whole number and its unit, such as 90d, 12h, 5m or 30s")]
 #[case::lifetime_too_long(&["--ca-lifetime=36501d"], "expected 1s to 36500d")]
-#[case::certificate_outlives_ca(&["--tls=self-managed", "--ca-lifetime=90d"], "error: --certificate-lifetime 90d has to be shorter than --ca-lifetime 90d")]
-#[case::propagation_outlives_ca(&["--tls=self-managed", "--ca-lifetime=3m", "--certificate-lifetime=1m"], "error: --ca-propagation 1m has to be shorter than a third of --ca-lifetime 3m")]
+#[case::certificate_outlives_ca(&["--tls=self-managed", "--ca-lifetime=90d"], "error: --certificate-lifetime 90d must be shorter than --ca-lifetime 90d")]
+#[case::propagation_outlives_ca(&["--tls=self-managed", "--ca-lifetime=3m", "--certificate-lifetime=1m"], "error: --ca-propagation 1m must be shorter than a third of --ca-lifetime 3m")]
 #[case::no_dns_name(&["--tls=self-managed", "--service=a b"], "error: --service, --namespace and --cluster-domain do not make a DNS name: \"a b\"")]
 #[case::address_not_ours(&["--listen=192.0.2.1:8443"], "error: --listen: cannot listen on 192.0.2.1:8443: ")]
 #[case::unknown_flag(&["--wait=5"], "unexpected argument '--wait'")]

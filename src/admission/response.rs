@@ -1,4 +1,4 @@
-//! The answer to an AdmissionReview. A Pod is always allowed.
+//! The response to an AdmissionReview. It always allows the Pod.
 //!
 //! API reference: `admission.k8s.io/v1`, AdmissionResponse.
 
@@ -24,7 +24,7 @@ struct AdmissionReview<'a> {
 struct AdmissionResponse<'a> {
     uid: &'a str,
     allowed: bool,
-    // The API server wants both of these or neither.
+    // The API server requires both of these, or neither.
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,14 +41,14 @@ struct AuditAnnotations {
     reason: &'static str,
 }
 
-/// What the patch for a container or two takes, or an answer without its patch, in bytes. More
-/// is no fault.
+/// The size of a patch for a container or two, and of a response without its patch, in bytes. Both
+/// may be larger.
 const USUAL_LENGTH: usize = 512;
 
-/// The body of the answer. It has the patch only where the outcome is to inject.
+/// Writes the body of the response, with a patch if the outcome is [`Outcome::Inject`].
 ///
 /// # Errors
-/// None that can be provoked: the types serialize always.
+/// When serde_json cannot write one of the types.
 pub fn write(
     request: &AdmissionRequest<'_>,
     plan: &Plan<'_>,

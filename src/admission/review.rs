@@ -1,4 +1,4 @@
-//! An AdmissionReview as the API server sends it: the parts that we use.
+//! The AdmissionReview that the API server sends: the fields that the webhook uses.
 //!
 //! API reference: `admission.k8s.io/v1`, AdmissionReview.
 
@@ -12,26 +12,26 @@ use serde::{Deserialize, de::IgnoredAny};
 use super::json;
 use crate::{constants::ADMISSION_API_VERSION, injection::Pod};
 
-/// A request for admission. `O` is what its object is read as.
+/// An admission request. `O` is the type of its object.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdmissionRequest<'a, O = Pod<'a>> {
-    /// Identifies this one request; the answer repeats it.
+    /// Identifies the request; the response repeats it.
     #[serde(borrow)]
     pub uid: Cow<'a, str>,
-    /// What kind the object is.
+    /// The kind of the object.
     #[serde(borrow)]
     kind: GroupVersionKind<'a>,
-    /// Set for requests such as `pods/eviction`.
+    /// Set for a subresource such as `pods/eviction`.
     #[serde(borrow, default)]
     sub_resource: Option<Cow<'a, str>>,
-    /// The Pod's namespace. The object's own may be empty when a controller creates it.
+    /// The namespace of the Pod. The Pod's own may be empty when a controller creates it.
     #[serde(borrow, default)]
     pub namespace: Cow<'a, str>,
     /// CREATE, UPDATE, DELETE or CONNECT.
     #[serde(borrow)]
     operation: Cow<'a, str>,
-    /// Whether the object is not going to be stored. The answer is the same.
+    /// Whether the API server discards the object afterwards. The response is the same.
     #[serde(default)]
     pub dry_run: Option<bool>,
     /// The object, defaulted. Absent on DELETE.
@@ -39,7 +39,7 @@ pub struct AdmissionRequest<'a, O = Pod<'a>> {
     pub object: Option<O>,
 }
 
-/// serde's `default` attribute alone would ask `O` for a default too.
+/// serde's `default` attribute alone requires that `O` has a default.
 const fn none<O>() -> Option<O> {
     None
 }
@@ -72,28 +72,28 @@ struct AdmissionReview<'a, O> {
     request: Option<AdmissionRequest<'a, O>>,
 }
 
-/// Why a body is not a request that we can answer. The API server gets an HTTP 400 with this
-/// text, and its failurePolicy decides about the Pod.
+/// Why a body gets no review. The API server gets an HTTP 400 with this text, and its
+/// failurePolicy decides about the Pod.
 #[derive(Debug, thiserror::Error)]
 pub enum MalformedReview {
-    /// Not even text.
+    /// It is not UTF-8.
     #[error("the body is not JSON: {0}")]
     NotUtf8(#[from] Utf8Error),
-    /// Not JSON at all.
+    /// It is not JSON.
     #[error("the body is not JSON: {0}")]
     NotJson(#[source] serde_json::Error),
-    /// JSON, but not of the shape of an AdmissionReview.
+    /// It is JSON, but does not have the fields of an AdmissionReview.
     #[error("the body is not an AdmissionReview: {0}")]
     NotAReview(#[source] serde_json::Error),
-    /// Another kind or version.
+    /// It is another kind or version.
     #[error("the body is {api_version} {kind}; expected {ADMISSION_API_VERSION} AdmissionReview")]
     OtherKind {
-        /// The apiVersion that it has.
+        /// Its apiVersion.
         api_version: String,
-        /// The kind that it has.
+        /// Its kind.
         kind: String,
     },
-    /// No request in it, such as in an answer.
+    /// It has no request: it may be a response.
     #[error("the AdmissionReview has no request")]
     NoRequest,
 }
@@ -101,14 +101,14 @@ pub enum MalformedReview {
 /// Reads the body of a request.
 ///
 /// # Errors
-/// When it is not an `admission.k8s.io/v1` AdmissionReview with a request, or one that creates
-/// a Pod of a shape that the API does not have.
+/// When it is not an `admission.k8s.io/v1` AdmissionReview with a request, or when it creates a Pod
+/// with fields of the wrong type.
 pub fn read(body: &[u8]) -> Result<AdmissionRequest<'_>, MalformedReview> {
-    // At once: to look at each string by itself would take longer.
+    // Once for all strings: checking each by itself takes longer.
     let body = from_utf8(body)?;
     match read_as::<Pod<'_>>(body) {
-        // An object of another kind may have other things where a Pod has what we read. That
-        // is no fault of the request: we have nothing to say about it.
+        // An object of another kind may have fields of other types. Such a request is valid, and
+        // skipped.
         Err(MalformedReview::NotAReview(error)) => match read_as::<IgnoredAny>(body) {
             Ok(request) if request.created_pod().is_none() => Ok(request.without_object()),
             _ => Err(MalformedReview::NotAReview(error)),

@@ -94,44 +94,44 @@ pub struct SelfManagedArgs {
 /// Why there is no certificate to serve.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// Files beside another source.
+    /// Files and another source.
     #[error("--tls-cert and --tls-key are for --tls files")]
     UnusedFiles,
-    /// A certificate has to end before its CA.
-    #[error("--certificate-lifetime {certificate} has to be shorter than --ca-lifetime {ca}")]
+    /// A certificate must expire before its CA.
+    #[error("--certificate-lifetime {certificate} must be shorter than --ca-lifetime {ca}")]
     CertificateOutlivesCa {
-        /// The certificate's life.
+        /// The lifetime of the certificate.
         certificate: Lifetime,
-        /// The CA's.
+        /// The lifetime of the CA.
         ca: Lifetime,
     },
-    /// A rotation has to be over before the CA ends.
-    #[error("--ca-propagation {propagation} has to be shorter than a third of --ca-lifetime {ca}")]
+    /// A rotation must be over before the CA expires.
+    #[error("--ca-propagation {propagation} must be shorter than a third of --ca-lifetime {ca}")]
     PropagationOutlivesCa {
-        /// The wait.
+        /// The time to publish a new CA.
         propagation: Lifetime,
-        /// The CA's life.
+        /// The lifetime of the CA.
         ca: Lifetime,
     },
-    /// The Service has no DNS name.
+    /// The names do not make a DNS name.
     #[error(transparent)]
     Name(#[from] InvalidName),
-    /// The certificate's files cannot be used.
+    /// The files of the certificate are not usable.
     #[error(transparent)]
     Files(#[from] CertificateFilesError),
-    /// The CA of the clients cannot be used.
+    /// The CA of the clients is not usable.
     #[error(transparent)]
     ClientCa(#[from] ClientCaError),
-    /// No TLS.
+    /// rustls refuses the configuration.
     #[error("cannot set up TLS: {0}")]
     Config(#[from] rustls::Error),
     /// No self-signed certificate.
     #[error(transparent)]
     SelfSigned(#[from] CertificateError),
-    /// Nowhere to keep a certificate.
+    /// There is no API server to keep the Secret.
     #[error(
-        "--tls self-managed: there is no API server to talk to. It takes a Pod with the token of \
-         a ServiceAccount"
+        "--tls self-managed needs an API server: run it in a Pod with a ServiceAccount, or with a \
+         kubeconfig"
     )]
     NoApiServer,
 }
@@ -167,7 +167,7 @@ impl SelfManagedArgs {
     }
 }
 
-/// A certificate, and where the next one comes from.
+/// The served certificate, and the source of the next one.
 pub(super) struct Tls {
     served: Arc<ServedCertificate>,
     source: CertificateSource,
@@ -182,7 +182,7 @@ enum CertificateSource {
 }
 
 impl Tls {
-    /// What the flags name. A self-managed certificate is not there yet.
+    /// Opens the source that the flags name. A self-managed certificate arrives later.
     pub(super) fn new(
         args: TlsArgs,
         readiness: &Readiness,
@@ -202,7 +202,7 @@ impl Tls {
                 self_managed.announce(readiness);
                 (ServedCertificate::none(), CertificateSource::SelfManaged(Box::new(self_managed)))
             }
-            // The flags' parser asks for the files of `files`.
+            // clap requires the files of `files`.
             (_, None) => {
                 tracing::warn!(
                     "serving a self-signed certificate that no API server trusts: see --tls"
@@ -213,22 +213,23 @@ impl Tls {
         Ok(Self { served, source, clients, metrics })
     }
 
-    /// The configuration with which it is served.
+    /// The configuration of the TLS server.
     pub(super) fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
         Ok(Arc::new(server_config(self.served.clone(), self.clients.clone())?))
     }
 
-    /// Whether it takes an API server.
+    /// Whether the source needs an API server.
     pub(super) const fn needs_api_server(&self) -> bool {
         matches!(self.source, CertificateSource::SelfManaged(_))
     }
 
-    /// Whether the certificate is for a first try only.
+    /// Whether the certificate is self-signed, for a first try.
     pub(super) const fn is_self_signed(&self) -> bool {
         matches!(self.source, CertificateSource::SelfSigned)
     }
 
-    /// What has to go on as long as the server does, unless the certificate stays as it is.
+    /// The task that replaces the certificate, for as long as the server runs. `None` if the
+    /// certificate never changes.
     pub(super) fn follow(
         self,
         client: Option<&Client>,

@@ -1,4 +1,4 @@
-//! Binding a listener.
+//! Binds listeners.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-/// The address of a listener cannot be used.
+/// A listener cannot use its address.
 #[derive(Debug, thiserror::Error)]
 #[error("{flag}: cannot listen on {address}: {source}")]
 pub struct BindError {
@@ -17,13 +17,13 @@ pub struct BindError {
     source: io::Error,
 }
 
-/// Listens on `address`; `flag` is the one that named it.
+/// Listens on `address`, which `flag` named.
 ///
-/// `[::]` means every address, IPv4 too, whatever `net.ipv6.bindv6only` says, and it means the
-/// same on a node whose kernel has no IPv6.
+/// `[::]` means every address, including IPv4, whatever `net.ipv6.bindv6only` says and whether or
+/// not the kernel of the node has IPv6.
 ///
 /// # Errors
-/// When the address is in use, is not ours, or needs a right that we do not have.
+/// When the address is in use, does not belong to the node, or needs a privilege.
 pub fn bind(flag: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
     let result = match listen(address) {
         Err(error) if address.ip().is_unspecified() && address.is_ipv6() && lacks_ipv6(&error) => {
@@ -39,7 +39,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
-    // A restart must not have to wait for the old connections' TIME_WAIT.
+    // A restart does not wait for the TIME_WAIT of old connections.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -47,7 +47,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Without IPv6 in the kernel the error is one of several. These two are none of them.
+/// A kernel without IPv6 returns one of several errors, but neither of these two.
 fn lacks_ipv6(error: &io::Error) -> bool {
     !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }

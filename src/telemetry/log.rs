@@ -1,4 +1,4 @@
-//! The log: to stderr, one line an event.
+//! The log: one line per event, on stderr.
 
 use std::{fmt, str::FromStr};
 
@@ -10,21 +10,21 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// How a line of the log looks.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people
     #[default]
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
-/// Which lines are logged: a level, or directives such as `info,apisix_prestop=debug`.
+/// What to log: a level, or directives such as `info,apisix_prestop=debug`.
 #[derive(Clone, Debug)]
 pub struct LogFilter(Targets);
 
-/// A text is not a filter.
+/// The text is not a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a level (off, error, warn, info, debug, trace) or TARGET=LEVEL, separated by commas"
@@ -35,10 +35,10 @@ impl FromStr for LogFilter {
     type Err = ParseLogFilterError;
 
     fn from_str(directives: &str) -> Result<Self, Self::Err> {
-        // A word alone could be a target too: a mistyped level would turn the log off.
+        // A word alone also parses as a target: a mistyped level would turn the log off.
         let words = directives.split(',').filter(|directive| !directive.contains('='));
         for level in words {
-            // An empty one would be taken for `error`.
+            // An empty word means `error`.
             let level = Some(level).filter(|level| !level.is_empty()).ok_or(ParseLogFilterError)?;
             level.parse::<LevelFilter>().map_err(|_| ParseLogFilterError)?;
         }
@@ -52,19 +52,19 @@ impl fmt::Display for LogFilter {
     }
 }
 
-/// Where kube's client logs an answer of the API server that it cannot read, as it came. That
-/// may be our Secret.
-const ANSWERS: &str = "kube_client::client";
+/// kube's client logs here, in full, each response of the API server that it cannot decode. That
+/// may be the Secret with the private keys.
+const UNDECODABLE_RESPONSES: &str = "kube_client::client";
 
-/// Starts the log of the process. A second call has no effect.
+/// Starts the log of the process. Later calls have no effect.
 pub fn start_log(format: LogFormat, filter: &LogFilter) {
-    let filter = filter.0.clone().with_target(ANSWERS, LevelFilter::OFF);
+    let filter = filter.0.clone().with_target(UNDECODABLE_RESPONSES, LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
-    // It fails only where a log was started before.
+    // Fails only if a log was started before.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }
 

@@ -42,11 +42,11 @@ impl ResolvesServerCert for ServedCertificate {
     }
 }
 
-/// A configuration for TLS 1.2 and 1.3, and HTTP/1.1. With `clients`, a client has to
-/// show a certificate that this accepts.
+/// The configuration of a server that speaks HTTP/1.1 over TLS 1.2 or 1.3. With `clients`, a client
+/// must present a certificate that the verifier accepts.
 ///
 /// # Errors
-/// None that can be provoked: the provider supports both versions.
+/// When the provider of cryptography supports neither version.
 pub fn server_config(
     certificate: Arc<ServedCertificate>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
@@ -56,8 +56,8 @@ pub fn server_config(
         .with_client_cert_verifier(clients.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
         .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // The API server keeps its connections, and resumes none of them: to remember sessions would
-    // only cost memory, and to offer them a write for each connection.
+    // The API server keeps its connections and resumes no session: storing sessions costs memory,
+    // and a ticket costs a write for each connection.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)

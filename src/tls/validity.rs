@@ -1,4 +1,4 @@
-//! From when to when a certificate is valid.
+//! The validity period of a certificate.
 
 use std::time::SystemTime;
 
@@ -7,25 +7,25 @@ use x509_cert::{
     der::{self, Decode},
 };
 
-/// From when to when a certificate is valid, both included.
+/// The validity period of a certificate, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// Not valid before this.
+    /// The first moment.
     pub not_before: SystemTime,
-    /// Not valid after this.
+    /// The last moment.
     pub not_after: SystemTime,
 }
 
-/// A certificate in DER form cannot be read.
+/// A text is not an X.509 certificate in DER form.
 #[derive(Debug, thiserror::Error)]
 #[error("not an X.509 certificate: {0}")]
 pub struct MalformedCertificate(#[source] der::Error);
 
 impl Validity {
-    /// The validity of a certificate in DER form.
+    /// Reads the validity period of a certificate in DER form.
     ///
     /// # Errors
-    /// When it is no X.509 certificate.
+    /// When it is not an X.509 certificate.
     pub fn of(certificate: &[u8]) -> Result<Self, MalformedCertificate> {
         let certificate = Certificate::from_der(certificate).map_err(MalformedCertificate)?;
         let validity = certificate.tbs_certificate().validity();
@@ -35,12 +35,12 @@ impl Validity {
         })
     }
 
-    /// Whether `time` is within it.
+    /// Whether the period includes `time`.
     pub fn includes(&self, time: SystemTime) -> bool {
         (self.not_before..=self.not_after).contains(&time)
     }
 
-    /// How long it still lasts, as of `time`.
+    /// The time from `time` to the end; zero after the end.
     pub fn remaining(&self, time: SystemTime) -> std::time::Duration {
         self.not_after.duration_since(time).unwrap_or_default()
     }

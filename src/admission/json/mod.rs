@@ -1,12 +1,12 @@
-//! Reads JSON of which most is of no interest.
+//! Reads a few fields of a large JSON text.
 //!
-//! An AdmissionReview of 7 KB has some 300 bytes that the decision looks at; half of the rest is
-//! `managedFields`. serde_json looks at every byte of that as closely as at what is kept. This
-//! steps over it, 64 bytes at a time, and comes to the same for all that is JSON:
+//! The decision needs some 300 bytes of an AdmissionReview of 7 KB; half of the rest is
+//! `managedFields`. serde_json parses every byte. This reader skips what a type ignores, 64 bytes
+//! at a time, and gives the same result for every valid JSON text:
 //!
-//! - What is stepped over is not checked, but for its brackets and strings. It was written by an
-//!   API server, nobody looks at it, and a patch does not depend on it.
-//! - What cannot be read like this is left to serde_json, and so is saying what is wrong.
+//! - Of a skipped value it checks only brackets and strings. An API server wrote it, and no patch
+//!   depends on it.
+//! - When it cannot read a text, serde_json reads the text again and reports the error.
 
 mod reader;
 mod step;
@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use reader::Reader;
 
-/// Reads `text`, all of it.
+/// Reads the whole of `text`.
 ///
 /// # Errors
 /// Those of [`serde_json::from_str`].

@@ -1,4 +1,4 @@
-//! A serde deserializer that steps over what is ignored.
+//! A serde deserializer that skips what a type ignores.
 
 use std::{borrow::Cow, fmt};
 
@@ -10,7 +10,7 @@ use serde::{
 
 use super::step;
 
-/// This cannot be read here. It is not said why: serde_json is asked then.
+/// The text needs serde_json, which also reports the error.
 #[derive(Debug)]
 pub(super) struct Unreadable;
 
@@ -18,7 +18,7 @@ type Result<T> = std::result::Result<T, Unreadable>;
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not to be read like this")
+        f.write_str("not readable here")
     }
 }
 
@@ -30,10 +30,10 @@ impl de::Error for Unreadable {
     }
 }
 
-/// Reads from the place where it is.
+/// Reads from its position in the text.
 ///
-/// How deep it goes depends on the type that is being read alone: whatever is nested in the text
-/// beyond that is stepped over, which takes no stack.
+/// Its recursion follows the type, not the text: deeper levels of the text are skipped, which
+/// needs no stack.
 pub(super) struct Reader<'de> {
     text: &'de str,
     at: usize,
@@ -44,12 +44,12 @@ impl<'de> Reader<'de> {
         Self { text, at: 0 }
     }
 
-    /// Whether nothing is left but white space.
+    /// Whether only white space is left.
     pub(super) fn is_at_end(&mut self) -> bool {
         self.peek().is_err()
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     #[inline]
     fn peek(&mut self) -> Result<u8> {
         while let Some(&byte) = self.text.as_bytes().get(self.at) {
@@ -70,7 +70,7 @@ impl<'de> Reader<'de> {
         Ok(())
     }
 
-    /// From here to `end`, which then is the place.
+    /// The text from the position to `end`, which becomes the position.
     #[inline]
     fn take_until(&mut self, end: usize) -> Result<&'de str> {
         let taken = self.text.get(self.at..end).ok_or(Unreadable)?;
@@ -139,7 +139,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        // Nothing else begins like this.
+        // Only `null` begins with an n.
         if self.peek()? == b'n' {
             return self.deserialize_any(visitor);
         }
@@ -167,14 +167,14 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 }
 
-/// What is in an object or an array.
+/// The members of an object, or the elements of an array.
 struct Members<'r, 'de> {
     reader: &'r mut Reader<'de>,
     first: bool,
 }
 
 impl Members<'_, '_> {
-    /// Goes to the next one. `false` if the end is there, which is passed.
+    /// Moves to the next member. `false` at the end, which it moves past.
     #[inline]
     fn next(&mut self, end: u8) -> Result<bool> {
         match self.reader.peek()? {

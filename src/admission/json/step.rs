@@ -2,14 +2,14 @@
 
 use wide::u8x64;
 
-/// How many bytes are looked at at once: a bit for each in a `u64`.
+/// How many bytes one step compares: each is a bit of a `u64`.
 const BLOCK: usize = 64;
 
-/// Where a string ends, and whether there are escapes in it.
+/// Where a string ends, and whether it has escapes.
 pub(super) struct StringEnd {
-    /// The place behind its closing quotation mark.
+    /// The position behind its closing quotation mark.
     pub(super) at: usize,
-    /// Whether there is a backslash in it.
+    /// Whether it contains a backslash.
     pub(super) has_escapes: bool,
 }
 
@@ -21,7 +21,7 @@ pub(super) fn string(text: &[u8], start: usize) -> Option<StringEnd> {
         let block = block(text, at);
         let backslashes = places(block, b'\\');
         let quotes = places(block, b'"') & !escapes.escaped(backslashes);
-        // Those behind the string's end are none of its own.
+        // Backslashes behind the end of the string do not belong to it.
         let within = (quotes & quotes.wrapping_neg()).wrapping_sub(1);
         has_escapes |= backslashes & within != 0;
         if quotes != 0 {
@@ -32,19 +32,19 @@ pub(super) fn string(text: &[u8], start: usize) -> Option<StringEnd> {
     None
 }
 
-/// The place behind the object or array that opens at `start`. Whether a closing bracket is of
-/// the kind of the opening one is not looked at.
+/// The position behind the object or array that opens at `start`. Does not check that a closing
+/// bracket matches the kind of the opening one.
 #[inline]
 pub(super) fn container(text: &[u8], start: usize) -> Option<usize> {
     let (mut at, mut escapes, mut depth) = (start, Escapes::default(), 0);
-    // All ones where a string goes on from one block to the next.
+    // All ones where a string continues into the next block.
     let mut carried = 0;
     while at < text.len() {
         let block = block(text, at);
         let quotes = places(block, b'"') & !escapes.escaped(places(block, b'\\'));
         let strings = from_odd_to_even(quotes) ^ carried;
         carried = if strings >> (BLOCK - 1) == 1 { u64::MAX } else { 0 };
-        // This bit is all that tells [ from { and ] from }.
+        // [ differs from {, and ] from }, in this bit only.
         let folded = block | u8x64::splat(b'[' ^ b'{');
         let opening = places(folded, b'{') & !strings;
         let closing = places(folded, b'}') & !strings;
@@ -73,15 +73,15 @@ fn last_closing(depth: u32, opening: u64, mut closing: u64) -> Option<u64> {
     None
 }
 
-/// Which bytes are escaped, from block to block.
+/// Finds the escaped bytes, block by block.
 #[derive(Default)]
 struct Escapes {
-    /// Whether the next block's first byte is.
+    /// Whether the first byte of the next block is escaped.
     next: bool,
 }
 
 impl Escapes {
-    /// The bytes that have a backslash before them which is not escaped itself.
+    /// The bytes behind a backslash that is not escaped itself.
     #[inline]
     fn escaped(&mut self, backslashes: u64) -> u64 {
         let mut escaped = u64::from(self.next);
@@ -98,7 +98,7 @@ impl Escapes {
     }
 }
 
-/// The block at `at`; behind the text's end, zeros.
+/// The block at `at`, filled with zeros behind the end of the text.
 #[inline]
 fn block(text: &[u8], at: usize) -> u8x64 {
     let rest = text.get(at..).unwrap_or_default();
@@ -115,19 +115,19 @@ fn last_block(rest: &[u8]) -> u8x64 {
     u8x64::new(block)
 }
 
-/// A bit for each place where the byte stands.
+/// A bit for each position of the byte.
 #[inline]
 fn places(block: u8x64, byte: u8) -> u64 {
     block.simd_eq(u8x64::splat(byte)).to_bitmask()
 }
 
-/// How many bytes come before the first of these.
+/// How many bytes come before the first bit that is set.
 #[inline]
 const fn offset(bits: u64) -> usize {
     bits.trailing_zeros() as usize
 }
 
-/// Fills with ones from each odd bit that is set (the first, the third, …) until before the next.
+/// Fills with ones from each odd bit that is set (the first, the third, …) up to the next.
 #[inline]
 const fn from_odd_to_even(mut bits: u64) -> u64 {
     bits ^= bits << 1;

@@ -71,7 +71,7 @@ pub struct ShutdownArgs {
 /// What to log.
 #[derive(Debug, Args)]
 pub struct LogArgs {
-    /// Which lines to log: a level (error, warn, info, debug, trace), or directives such as
+    /// What to log: a level (error, warn, info, debug, trace), or directives such as
     /// info,apisix_prestop=debug
     #[arg(long, value_name = "FILTER", env = "APISIX_PRESTOP_LOG", default_value = "info")]
     pub log: LogFilter,

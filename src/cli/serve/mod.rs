@@ -119,7 +119,7 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let uses_api_server = injection.hook == HookMode::Auto || events || tls.needs_api_server();
     let api_thread = if uses_api_server { Some(start_api_thread()?) } else { None };
     let client = api_thread.as_ref().and_then(|thread| connect(thread, &injection));
-    // What only follows the cluster or a file stays off the thread that answers reviews.
+    // Followers stay off the thread that answers reviews.
     let background = api_thread.as_ref().map_or_else(Handle::current, ApiThread::runtime);
     if let Some(task) = tls.follow(client.as_ref(), readiness.clone())? {
         tasks.follow(Follower::Certificate, task, &background);
