@@ -16,6 +16,7 @@ ctr                      github.com/containerd/containerd/v2/cmd/ctr
 helm                     helm.sh/helm/v4/cmd/helm
 kubeconform              github.com/yannh/kubeconform/cmd/kubeconform
 helm-docs                github.com/norwoodj/helm-docs/cmd/helm-docs
+helm-unittest            github.com/helm-unittest/helm-unittest/cmd/helm-unittest
 own/pki                  ./pki
 own/image                ./image
 own/schemas              ./schemas
@@ -34,6 +35,7 @@ ldflags() { # ldflags NAME
       ;;
     kubeconform) flags+=" -X main.version=v$KUBECONFORM" ;;
     helm-docs) flags+=" -X main.version=$HELM_DOCS" ;;
+    helm-unittest) flags+=" -X github.com/helm-unittest/helm-unittest/internal/build.version=$HELM_UNITTEST" ;;
     helm) flags+=" -X helm.sh/helm/v4/internal/version.version=v$HELM" ;;
     containerd* | ctr) flags+=" -X github.com/containerd/containerd/v2/version.Version=$CONTAINERD" ;;
   esac
