@@ -8,9 +8,6 @@
     missing_docs
 )]
 
-#[path = "../../generator/mod.rs"]
-mod generator;
-
 use anyhow::Result;
 use apisix_prestop_e2e::{
     installation,
@@ -24,6 +21,7 @@ use proptest::{
     test_runner::TestRunner,
 };
 use serde_json::Value;
+use support::generator;
 
 /// How many Pods are tried with each policy.
 const PODS: usize = 150;
