@@ -1,12 +1,5 @@
 //! Generated Pods on the real API server: none may be rejected that is accepted without the
 //! webhook.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    missing_docs
-)]
 
 use anyhow::Result;
 use apisix_prestop_e2e::{

@@ -139,6 +139,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
+    #[expect(clippy::new_without_default, reason = "each call makes other keys")]
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
