@@ -138,7 +138,7 @@ images: programs ## Both images as files for `docker load`, made without Docker
 
 .PHONY: docs
 docs: ## Write the generated docs anew: docs/cli.md and the chart's README
-	UPDATE_DOCS=1 cargo test --quiet --test docs
+	UPDATE_DOCS=1 cargo test --quiet --test it docs
 	$(CLUSTER_COMMAND) build
 	eval "$$($(CLUSTER_COMMAND) env)" && helm-docs --chart-search-root charts --log-level warning
 

@@ -1,16 +1,15 @@
 //! What has to hold for every Pod, whatever is in it.
 
 use apisix_prestop::{
-    admission::{Mode, Outcome, decide, read, write},
     constants::{INJECTED_ANNOTATION, MAX_WARNING_LENGTH},
     injection::{Decision, GracePolicy, Hook, InjectionRecord, Plan, Policy},
     seconds::{Delay, ShutdownReserve},
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
-use json_patch::Patch;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use serde_json::{Value, json};
+pub use support::plan::review_of;
+use support::plan::{answer, applied, patch_in};
 
 /// One policy for each hook and each policy of the grace period.
 pub fn policies() -> impl Iterator<Item = Policy> {
@@ -24,17 +23,6 @@ pub fn policies() -> impl Iterator<Item = Policy> {
         hook,
         grace,
         jobs: false,
-    })
-}
-
-/// The review of a Pod's creation, as the API server would ask for it.
-pub fn review_of(pod: &Value) -> Value {
-    json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "namespace": "shop", "operation": "CREATE", "object": pod,
-        },
     })
 }
 
@@ -72,19 +60,19 @@ pub fn policy_for(text: &str) -> Policy {
 /// Checks what has to hold for a review. Returns its Pod as it is after the patch, if there is
 /// one.
 pub fn check_review(review: &Value, policy: &Policy) -> Option<Value> {
+    let mut injects = false;
     let body = review.to_string();
-    let request = read(body.as_bytes()).ok()?;
-    let plan = decide(&request, policy);
-    check_notices(&plan);
-    let answer = write(&request, &plan, Outcome::of(&plan.decision, Mode::Enforce)).unwrap();
+    let answer = answer(body.as_bytes(), policy, |plan| {
+        check_notices(plan);
+        injects = matches!(plan.decision, Decision::Inject(_));
+    })?;
     let answer: Value = serde_json::from_slice(&answer).unwrap();
-    let answer = &answer["response"];
-    assert_eq!(answer["uid"], review["request"]["uid"]);
-    assert_eq!(answer["allowed"], true);
-    let injects = matches!(plan.decision, Decision::Inject(_));
-    assert_eq!(answer["patch"].is_string(), injects, "a patch, and only where it injects");
-    let patch = BASE64_STANDARD.decode(answer["patch"].as_str()?).unwrap();
-    let patch: Patch = serde_json::from_slice(&patch).unwrap();
+    let response = &answer["response"];
+    assert_eq!(response["uid"], review["request"]["uid"]);
+    assert_eq!(response["allowed"], true);
+    let patch = patch_in(response);
+    assert_eq!(patch.is_some(), injects, "a patch, and only where it injects");
+    let patch = patch?;
 
     let pod = &review["request"]["object"];
     // The API server sends what is a Pod to it.
@@ -95,9 +83,15 @@ pub fn check_review(review: &Value, policy: &Policy) -> Option<Value> {
 
     let mut second = review.clone();
     second["request"]["object"] = patched.clone();
-    let body = second.to_string();
-    let second = decide(&read(body.as_bytes()).unwrap(), policy).decision;
-    assert!(matches!(second, Decision::Skip(_)), "a second look changes nothing: {second:?}");
+    let second = second.to_string();
+    let read = support::plan::answer(second.as_bytes(), policy, |plan| {
+        let decision = &plan.decision;
+        assert!(
+            matches!(decision, Decision::Skip(_)),
+            "a second look changes nothing: {decision:?}"
+        );
+    });
+    assert!(read.is_some(), "a patched Pod is read: {second}");
     Some(patched)
 }
 
@@ -125,10 +119,4 @@ fn check_notices(plan: &Plan<'_>) {
         assert!(text.len() <= MAX_WARNING_LENGTH, "{} bytes: {text}", text.len());
         assert!(text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{text:?}");
     }
-}
-
-fn applied(patch: &Patch, to: &Value) -> Value {
-    let mut patched = to.clone();
-    json_patch::patch(&mut patched, patch).expect("the patch applies");
-    patched
 }

@@ -134,46 +134,16 @@ impl CertificateFiles {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
-    use tempfile::TempDir;
+    use support::mounted_secret::MountedSecret;
 
     use super::*;
 
-    /// A directory as the kubelet mounts a Secret: files that are symlinks through `..data`.
-    struct MountedSecret {
-        dir: TempDir,
-        version: u32,
+    fn mounted((chain, key): &(String, String)) -> MountedSecret {
+        MountedSecret::new(&[("tls.crt", chain), ("tls.key", key)])
     }
 
-    impl MountedSecret {
-        fn new() -> Self {
-            let mut secret = Self { dir: tempfile::tempdir().unwrap(), version: 0 };
-            secret.swap(&[("tls.crt", ""), ("tls.key", "")]);
-            for file in ["tls.crt", "tls.key"] {
-                symlink(format!("..data/{file}"), secret.path(file)).unwrap();
-            }
-            secret
-        }
-
-        fn path(&self, file: &str) -> PathBuf {
-            self.dir.path().join(file)
-        }
-
-        fn swap(&mut self, files: &[(&str, &str)]) {
-            self.version += 1;
-            let version = format!("..v{}", self.version);
-            fs::create_dir(self.path(&version)).unwrap();
-            for (file, content) in files {
-                fs::write(self.path(&version).join(file), content).unwrap();
-            }
-            symlink(&version, self.path("..data_tmp")).unwrap();
-            fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
-        }
-
-        fn swap_to(&mut self, (chain, key): &(String, String)) {
-            self.swap(&[("tls.crt", chain), ("tls.key", key)]);
-        }
+    fn replace(secret: &MountedSecret, (chain, key): &(String, String)) {
+        secret.swap(&[("tls.crt", chain), ("tls.key", key)]);
     }
 
     fn pem() -> (String, String) {
@@ -189,12 +159,11 @@ mod tests {
 
     #[test]
     fn several_swaps_in_a_row_are_followed() {
-        let mut secret = MountedSecret::new();
-        secret.swap_to(&pem());
+        let secret = mounted(&pem());
         let (mut files, mut last) = open(&secret).unwrap();
         for swap in 1..=3 {
             assert!(files.reload().unwrap().is_none(), "nothing has changed before swap {swap}");
-            secret.swap_to(&pem());
+            replace(&secret, &pem());
             let new = files.reload().unwrap().unwrap_or_else(|| panic!("swap {swap} was missed"));
             assert_ne!(new.cert, last.cert, "swap {swap} brought another certificate");
             last = new;
@@ -203,20 +172,19 @@ mod tests {
 
     #[test]
     fn a_half_written_pair_is_told_once_and_a_good_one_heals_it() {
-        let mut secret = MountedSecret::new();
         let (first, second) = (pem(), pem());
-        secret.swap_to(&first);
+        let secret = mounted(&first);
         let (mut files, _) = open(&secret).unwrap();
-        secret.swap_to(&(second.0.clone(), first.1));
+        replace(&secret, &(second.0.clone(), first.1));
         assert!(matches!(files.reload(), Err(CertificateFilesError::Unusable { .. })));
         assert!(files.reload().unwrap().is_none(), "told once");
-        secret.swap_to(&second);
+        replace(&secret, &second);
         assert!(files.reload().unwrap().is_some(), "the good pair is taken");
     }
 
     #[test]
     fn what_cannot_be_read_is_named_with_its_flag() {
-        let secret = MountedSecret::new();
+        let secret = mounted(&pem());
         fs::remove_file(secret.path("tls.key")).unwrap();
         let error = open(&secret).unwrap_err().to_string();
         let expected = format!("--tls-key {}: No such file", secret.path("tls.key").display());

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client, api::ListParams};
-use tokio::{sync::Mutex, time::sleep};
+use kube::{Api, Client, ResourceExt, api::ListParams};
+use support::eventually;
+use tokio::sync::Mutex;
 
 use crate::{
     command::{run, run_with_input},
@@ -18,6 +19,8 @@ pub const NAME: &str = "apisix-prestop";
 pub const SECRET: &str = "apisix-prestop-tls";
 /// A namespace in which Pods are created to see whether the webhook answers.
 const PROBE: &str = "apisix-prestop-probe";
+const DRAIN_LIMIT: Duration = Duration::from_secs(60);
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// The image under test: `E2E_IMAGE`.
 ///
@@ -80,33 +83,34 @@ pub async fn install_silent(client: &Client, values: &[&str]) -> Result<()> {
 /// When one does not end within a minute.
 pub async fn await_drained(client: &Client) -> Result<()> {
     let pods = Api::<Pod>::namespaced(client.clone(), NAME);
-    for _ in 0..60 {
-        let list = pods.list(&ListParams::default()).await?;
-        if list.items.iter().all(|pod| pod.metadata.deletion_timestamp.is_none()) {
-            return Ok(());
-        }
-        sleep(Duration::from_secs(1)).await;
-    }
-    bail!("a Pod of the release does not end")
+    eventually("all terminating Pods of the release to end", DRAIN_LIMIT, async || {
+        let list = pods.list(&ListParams::default()).await?.items;
+        let terminating = list.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some());
+        let names: Vec<_> = terminating.map(ResourceExt::name_any).collect();
+        ensure!(names.is_empty(), "{} terminate still", names.join(", "));
+        Ok(())
+    })
+    .await?;
+    Ok(())
 }
 
 /// Waits until the API server reaches the webhook: kube-proxy hears of a ready Pod a moment after
 /// everybody else.
 ///
 /// # Errors
-/// When it does not within 20 s.
+/// When it does not within 30 s.
 pub async fn await_answer() -> Result<()> {
     namespace::ensure(PROBE, OPTED_IN).await?;
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: probe}\n\
                spec: {containers: [{name: probe, image: none}]}\n";
     let create = ["-n", PROBE, "create", "--dry-run=server", "-o", "yaml", "-f", "-"];
-    for _ in 0..100 {
-        if run_with_input("kubectl", &create, pod).await?.stdout.contains("preStop:") {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(200)).await;
-    }
-    bail!("the API server does not reach the webhook")
+    eventually("the API server to reach the webhook", ANSWER_LIMIT, async || {
+        let created = run_with_input("kubectl", &create, pod).await?.stdout;
+        ensure!(created.contains("preStop:"), "a Pod goes without the hook");
+        Ok(())
+    })
+    .await?;
+    Ok(())
 }
 
 /// Removes the release, its namespace, and the one in which the tests looked for its answers.

@@ -74,7 +74,6 @@ pub async fn with_values(
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-#[expect(clippy::print_stderr, reason = "it is part of the failure's message")]
 async fn dump(namespace: &str) {
     let webhook = installation::NAME;
     let selector = "app.kubernetes.io/name=apisix-prestop";

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use k8s_openapi::{
     api::core::v1::{Pod, Secret},
     jiff::Timestamp,
@@ -14,7 +14,7 @@ use kube::{
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use support::eventually;
 
 use crate::{command::run, installation::NAME};
 
@@ -99,18 +99,16 @@ pub async fn serve(client: &Client, secret: &str, pair: &Pair) -> Result<()> {
     // Otherwise the kubelet looks at a Pod's Secrets once a minute.
     let now = format!("e2e/written={}", Timestamp::now().as_millisecond());
     run("kubectl", &["-n", NAME, "annotate", "pods", "--all", "--overwrite", &now]).await?;
-    let until_served = async {
-        loop {
-            let served = certificates_served(client).await?;
-            if before.iter().all(|(pod, count)| served.get(pod).is_none_or(|now| now > count)) {
-                return anyhow::Ok(());
-            }
-            sleep(Duration::from_millis(200)).await;
-        }
-    };
-    timeout(SERVED_LIMIT, until_served)
-        .await
-        .context("the certificate is not served by all replicas")?
+    eventually("all replicas to serve the certificate", SERVED_LIMIT, async || {
+        let served = certificates_served(client).await?;
+        let is_late =
+            |(pod, count): &(&String, &usize)| served.get(*pod).is_some_and(|n| n <= count);
+        let late: Vec<_> = before.iter().filter(is_late).map(|(pod, _)| pod.as_str()).collect();
+        ensure!(late.is_empty(), "{} do not serve it yet", late.join(", "));
+        Ok(())
+    })
+    .await?;
+    Ok(())
 }
 
 /// How often each replica has begun to serve another certificate.

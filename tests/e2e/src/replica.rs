@@ -4,18 +4,20 @@
 
 use std::{
     fs::File,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustls::pki_types::CertificateDer;
 use serde_json::json;
+use support::{eventually, program_path, tls};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     process::{Child, Command},
-    time::sleep,
 };
 
 use crate::{
@@ -90,11 +92,11 @@ impl Replica {
     /// Starts one.
     ///
     /// # Errors
-    /// When the program is not there.
+    /// When the program cannot be started.
     pub fn start(number: u16, args: &[String], environment: &[(&str, String)]) -> Result<Self> {
         let log = repository().join(format!("target/e2e-replica-{number}.log"));
         let file = File::create(&log).with_context(|| log.display().to_string())?;
-        let process = Command::new(program()?)
+        let process = Command::new(program_path())
             .arg("serve")
             .arg(format!("--listen=[::]:{}", port(number)))
             .arg(format!("--admin-listen=127.0.0.1:{}", admin_port(number)))
@@ -117,17 +119,21 @@ impl Replica {
     /// # Errors
     /// With its log, when it has ended, or is not ready within a minute.
     pub async fn ready(&mut self) -> Result<()> {
-        let began = Instant::now();
-        loop {
-            let answer = self.readiness().await.unwrap_or_else(|error| error.to_string());
-            if answer.contains(" 200 ") {
-                return Ok(());
+        let name = format!("replica {} to be ready", self.number);
+        let ended = eventually(&name, READY_LIMIT, async || {
+            if let Some(status) = self.process.try_wait()? {
+                return Ok(Some(status));
             }
-            let ended = self.process.try_wait()?;
-            if ended.is_some() || began.elapsed() > READY_LIMIT {
-                bail!("replica {} ({ended:?}): {answer}\n{}", self.number, self.log()?);
+            let answer = self.readiness().await?;
+            ensure!(answer.contains(" 200 "), "{answer}");
+            Ok(None)
+        });
+        match ended.await {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => {
+                bail!("replica {} has ended: {status}\n{}", self.number, self.log()?)
             }
-            sleep(Duration::from_millis(20)).await;
+            Err(error) => bail!("{error}\n{}", self.log()?),
         }
     }
 
@@ -151,20 +157,14 @@ impl Replica {
         Ok(std::fs::read_to_string(&self.log)?)
     }
 
-    /// Verifies the certificate that it serves, as the API server does, with the CAs in `bundle`:
-    /// the certificate as PEM, and what openssl says about it.
+    /// The certificate that it serves, verified for the Service's name with the CAs in `bundle`.
     ///
     /// # Errors
-    /// With what openssl says.
-    pub async fn verify(&self, bundle: &str) -> Result<String> {
-        let file = repository().join(format!("target/e2e-replica-{}.ca.crt", self.number));
-        tokio::fs::write(&file, bundle).await?;
-        let file = file.to_string_lossy();
-        let address = format!("127.0.0.1:{}", port(self.number));
-        let host = format!("{NAME}.{NAME}.svc");
-        let args = ["s_client", "-connect", &address, "-CAfile", &file, "-verify_hostname", &host];
-        let output = run("openssl", &[&args[..], &["-verify_return_error"]].concat()).await?;
-        Ok(output.stdout)
+    /// When it does not listen, or its certificate is not of these CAs.
+    pub async fn verify(&self, bundle: &str) -> Result<CertificateDer<'static>> {
+        let address = SocketAddr::from(([127, 0, 0, 1], port(self.number)));
+        let verified = tls::verified(address, &format!("{NAME}.{NAME}.svc"), bundle).await;
+        verified.with_context(|| format!("replica {}, with the CAs\n{bundle}", self.number))
     }
 
     /// Ends it with SIGKILL.
@@ -182,16 +182,4 @@ fn port(number: u16) -> u16 {
 
 fn admin_port(number: u16) -> u16 {
     9080 + number
-}
-
-/// `E2E_PROGRAM`, or what Cargo built beside the tests.
-fn program() -> Result<PathBuf> {
-    if let Some(program) = std::env::var_os("E2E_PROGRAM") {
-        return Ok(program.into());
-    }
-    let test = std::env::current_exe()?;
-    let folder = test.ancestors().nth(2).context("the test is not in target/*/deps")?;
-    let program = folder.join("apisix-prestop");
-    ensure!(program.exists(), "build it: cargo build --bins ({})", program.display());
-    Ok(program)
 }

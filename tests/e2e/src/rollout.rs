@@ -18,6 +18,7 @@ use kube::{
     api::{ListParams, LogParams, WatchEvent, WatchParams},
 };
 use serde::de::DeserializeOwned;
+use support::eventually;
 use tokio::time::{sleep, timeout};
 
 use crate::command::{run, run_with_input};
@@ -30,6 +31,7 @@ pub const RATE: u32 = 100;
 pub const LOAD_DURATION: Duration = Duration::from_secs(30);
 
 const HEAD_START: Duration = Duration::from_secs(2);
+const NODES_LIMIT: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// What a rollout came to.
@@ -191,16 +193,14 @@ async fn await_nodes(
     expected: &BTreeSet<SocketAddr>,
 ) -> Result<()> {
     let path = format!("/api/v1/namespaces/{namespace}/services/gateway:9080/proxy/-/nodes");
-    let mut last = String::new();
-    for _ in 0..100 {
+    eventually("the gateway to use the Pods", NODES_LIMIT, async || {
         let request = axum::http::Request::get(&path).body(Vec::new())?;
-        last = match client.request::<BTreeSet<SocketAddr>>(request).await {
-            Ok(nodes) if nodes == *expected => return Ok(()),
-            other => format!("{other:?}"),
-        };
-        sleep(Duration::from_millis(200)).await;
-    }
-    bail!("the gateway never used {expected:?}; it last said {last}")
+        let nodes = client.request::<BTreeSet<SocketAddr>>(request).await?;
+        ensure!(nodes == *expected, "it uses {nodes:?}, not {expected:?}");
+        Ok(())
+    })
+    .await?;
+    Ok(())
 }
 
 fn pod_address(pod: &Pod) -> Option<SocketAddr> {

@@ -1,12 +1,5 @@
 //! The certificates that the webhook makes for itself, on a real API server: replicas that start
 //! at the same moment, and what becomes of the state when something breaks it.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    missing_docs
-)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,12 +31,15 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use rcgen::KeyPair;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use support::eventually;
+use tokio::time::sleep;
 
 /// Longer than a replica takes to look at its clock.
 const CLOCK_STORM: Duration = CERTIFICATE_CHECK_INTERVAL.saturating_add(Duration::from_secs(5));
 const FAULT_STORM: Duration = Duration::from_secs(6);
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 const HEAL_LIMIT: Duration = Duration::from_secs(120);
 
 /// The replicas under test, and where Pods are created to see whether they are reached.
@@ -121,10 +117,8 @@ impl Webhook {
         certified_key(secret["tls.crt"].as_bytes(), secret["tls.key"].as_bytes())?;
         for replica in &self.replicas {
             let served = replica.verify(&bundle).await?;
-            anyhow::ensure!(
-                served.contains(secret["tls.crt"].trim()),
-                "another certificate: {served}"
-            );
+            let expected = CertificateDer::from_pem_slice(secret["tls.crt"].as_bytes())?;
+            anyhow::ensure!(served == expected, "another certificate than that of the Secret");
             let readiness = replica.readiness().await?;
             anyhow::ensure!(readiness.contains(" 200 "), "{readiness}");
         }
@@ -134,20 +128,13 @@ impl Webhook {
 
     /// Waits until all is as it should be.
     async fn healed(&self) -> Result<()> {
-        let mut last = None;
-        let healed = async {
-            while let Err(error) = self.check().await {
-                last = Some(error);
-                sleep(Duration::from_millis(50)).await;
+        let healed = eventually("it to heal", HEAL_LIMIT, async || self.check().await).await;
+        if healed.is_err() {
+            for replica in &self.replicas {
+                println!("{}", replica.log()?);
             }
-        };
-        if timeout(HEAL_LIMIT, healed).await.is_ok() {
-            return Ok(());
         }
-        for replica in &self.replicas {
-            println!("{}", replica.log()?);
-        }
-        Err(last.context("the check does not end")?.context("it does not heal"))
+        Ok(healed?)
     }
 
     async fn patch_secret(&self, data: Value) -> Result<()> {
@@ -438,15 +425,12 @@ async fn only_an_api_server_with_a_certificate_of_the_client_ca_is_answered() ->
             ];
             let mut replica = Replica::start(0, &args, &[])?;
             replica.ready().await?;
-            let mut answers = false;
             // The first time, kube-proxy may not have heard of it.
-            for _ in 0..20 {
-                answers = webhook.answers().await?;
-                if answers {
-                    break;
-                }
-                sleep(Duration::from_millis(100)).await;
-            }
+            let answers = eventually("an answer", ANSWER_LIMIT, async || {
+                anyhow::ensure!(webhook.answers().await?, "a Pod goes without the hook");
+                Ok(())
+            });
+            let answers = answers.await.is_ok();
             assert_eq!(answers, answered, "--client-ca {ca}: {}", replica.log()?);
             replica.kill().await?;
         }

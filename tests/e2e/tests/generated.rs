@@ -1,15 +1,5 @@
 //! Generated Pods on the real API server: none may be rejected that is accepted without the
 //! webhook.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    missing_docs
-)]
-
-#[path = "../../generator/mod.rs"]
-mod generator;
 
 use anyhow::Result;
 use apisix_prestop_e2e::{
@@ -24,6 +14,7 @@ use proptest::{
     test_runner::TestRunner,
 };
 use serde_json::Value;
+use support::generator;
 
 /// How many Pods are tried with each policy.
 const PODS: usize = 150;

@@ -2,15 +2,20 @@
 //!
 //! The Pods are created with a server-side dry run: admission and validation are the real ones,
 //! and nothing has to be scheduled.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use anyhow::{Context, Result};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use apisix_prestop_e2e::{
     command::{Output, repository, run, run_with_input},
     installation::{self, NAME},
     namespace::{OPTED_IN, with_namespace},
 };
 use serde_json::{Value, json};
+use support::eventually;
+
+/// Longer than the API server takes to hear of new replicas, and they to write an Event.
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn pod(metadata: Value, spec: Value) -> Value {
     let mut pod = json!({
@@ -292,14 +297,12 @@ async fn a_warning_about_a_controllers_pod_is_an_event_on_the_controller() -> Re
         run_with_input("kubectl", &apply, &set.to_string()).await?;
         let of_set = "involvedObject.kind=ReplicaSet,reason=AnnotationMalformed";
         let events = ["-n", namespace, "get", "events", "-o", "json", "--field-selector", of_set];
-        let mut seen = Value::Null;
-        for _ in 0..50 {
-            seen = serde_json::from_str(&run("kubectl", &events).await?.stdout)?;
-            if !seen["items"].as_array().unwrap().is_empty() {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
+        let seen = eventually("an Event about the ReplicaSet", LIMIT, async || {
+            let seen: Value = serde_json::from_str(&run("kubectl", &events).await?.stdout)?;
+            ensure!(!seen["items"].as_array().unwrap().is_empty(), "there is none");
+            Ok(seen)
+        })
+        .await?;
         let event = &seen["items"][0];
         assert_eq!(event["type"], "Warning", "{seen:#}");
         assert_eq!(event["involvedObject"]["name"], "web", "{seen:#}");
@@ -315,27 +318,24 @@ async fn a_warning_about_a_controllers_pod_is_an_event_on_the_controller() -> Re
 
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
-async fn in_audit_mode_no_pod_is_changed() -> Result<()> {
-    with_namespace("audit", OPTED_IN, async |client, namespace| {
-        let audit = installation::install_silent(&client, &["mode=audit"]).await;
+async fn in_observe_mode_no_pod_is_changed() -> Result<()> {
+    with_namespace("observe", OPTED_IN, async |client, namespace| {
+        let observe = installation::install_silent(&client, &["mode=observe"]).await;
         let selector = "app.kubernetes.io/name=apisix-prestop";
         let log = ["-n", NAME, "logs", "--tail=20", "-l", selector];
-        let observe = async {
-            let mut admissions = Vec::new();
-            // The API server may take a moment to reach the new replicas.
-            for _ in 0..50 {
-                admissions.push(admitted(namespace, &pod(json!({}), json!({}))).await?);
-                if run("kubectl", &log).await?.stdout.contains("\"decision\":\"would_inject\"") {
-                    return Ok(admissions);
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-            }
-            anyhow::bail!("the log never said would_inject")
-        };
-        let admissions = observe.await;
+        // The API server may take a moment to reach the new replicas.
+        let mut admissions = Vec::new();
+        let told = eventually("the log to say would_inject", LIMIT, async || {
+            admissions.push(admitted(namespace, &pod(json!({}), json!({}))).await?);
+            let log = run("kubectl", &log).await?.stdout;
+            ensure!(log.contains("\"decision\":\"would_inject\""), "{log}");
+            Ok(())
+        })
+        .await;
         installation::install(&client, &[]).await?;
-        audit?;
-        for admitted in admissions? {
+        observe?;
+        told?;
+        for admitted in admissions {
             assert_eq!(hooks(&admitted), (vec![Value::Null], 30), "{admitted:#}");
         }
         Ok(())

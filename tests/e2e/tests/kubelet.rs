@@ -2,14 +2,13 @@
 //!
 //! Each Pod is deleted while its log is followed. The log's timestamps, which the container
 //! runtime writes, tell what happened when.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use apisix_prestop_e2e::{
     command::run,
     installation,
@@ -26,12 +25,11 @@ use k8s_openapi::{
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, LogParams, PostParams},
+    runtime::wait::{await_condition, conditions},
 };
 use serde_json::{Value, json};
-use tokio::{
-    task::JoinHandle,
-    time::{sleep, timeout},
-};
+use support::eventually;
+use tokio::{task::JoinHandle, time::timeout};
 
 /// What each Pod asks for.
 const DELAY: Duration = Duration::from_secs(3);
@@ -44,6 +42,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 const IN_VAIN: Duration = Duration::from_secs(15);
 /// From SIGTERM until the Pod's object is gone, with the same allowance.
 const CLEANUP: Duration = Duration::from_secs(10);
+const EVENT_LIMIT: Duration = Duration::from_secs(20);
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// An image with a shell: `E2E_SHELL_IMAGE`, or the one that the test cluster always has.
@@ -173,12 +172,8 @@ async fn stop(pods: &Api<Pod>, pod: &Pod) -> Result<Stopped> {
     let deleted = SystemTime::now();
     let began = Instant::now();
     pods.delete(&name, &DeleteParams::default()).await?;
-    let until_gone = async {
-        while pods.get_opt(&name).await?.is_some() {
-            sleep(Duration::from_millis(50)).await;
-        }
-        anyhow::Ok(())
-    };
+    let uid = pod.uid().context("a Pod without a UID")?;
+    let until_gone = await_condition(pods.clone(), &name, conditions::is_deleted(&uid));
     timeout(LIMIT, until_gone).await.with_context(|| format!("{name} does not end"))??;
     let gone = began.elapsed();
 
@@ -221,14 +216,12 @@ async fn follow(
 async fn await_event(client: &Client, namespace: &str, pod: &str, reason: &str) -> Result<Event> {
     let events = Api::<Event>::namespaced(client.clone(), namespace);
     let about = format!("involvedObject.name={pod},reason={reason}");
-    for _ in 0..100 {
+    let what = format!("an Event {reason} about {pod}");
+    let event = eventually(&what, EVENT_LIMIT, async || {
         let found = events.list(&ListParams::default().fields(&about)).await?;
-        if let Some(event) = found.items.into_iter().next() {
-            return Ok(event);
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    bail!("there is no Event {reason} about {pod}")
+        found.items.into_iter().next().context("there is none")
+    });
+    Ok(event.await?)
 }
 
 #[tokio::test]
@@ -354,18 +347,9 @@ async fn a_job_completes_without_delay() -> Result<()> {
         });
         let jobs = Api::<Job>::namespaced(client.clone(), namespace);
         jobs.create(&PostParams::default(), &serde_json::from_value(job)?).await?;
-        let until_complete = async {
-            loop {
-                let status = jobs.get("short").await?.status.unwrap_or_default();
-                let conditions = status.conditions.unwrap_or_default();
-                if conditions.iter().any(|c| c.type_ == "Complete") {
-                    return anyhow::Ok(SystemTime::now());
-                }
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let complete =
-            timeout(LIMIT, until_complete).await.context("the Job does not complete")??;
+        let until_complete = await_condition(jobs, "short", conditions::is_job_completed());
+        timeout(LIMIT, until_complete).await.context("the Job does not complete")??;
+        let complete = SystemTime::now();
 
         let pods = Api::<Pod>::namespaced(client, namespace);
         let of_job = ListParams::default().labels("batch.kubernetes.io/job-name=short");

@@ -1,5 +1,4 @@
 //! The commands of the README, run as they stand there, in their order.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 

@@ -1,5 +1,4 @@
 //! The proof: a rolling update loses requests without the webhook, and none with it.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;
 

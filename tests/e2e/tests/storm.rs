@@ -1,12 +1,5 @@
 //! Pods created without a pause while the webhook is rolled, scaled, killed, given other
 //! certificates and upgraded: which of them go without the hook.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    missing_docs
-)]
 
 use std::{collections::BTreeSet, fs, time::Duration};
 

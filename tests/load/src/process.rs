@@ -64,27 +64,9 @@ impl Process {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
-    /// The most memory that it had resident so far, in KiB.
-    pub(crate) fn peak_resident(&self) -> anyhow::Result<u64> {
-        self.status("VmHWM:")
-    }
-
-    /// How much memory it has resident, in KiB.
-    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
-        self.status("VmRSS:")
-    }
-
-    /// How many descriptors it has open.
-    pub(crate) fn descriptors(&self) -> anyhow::Result<u64> {
-        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count();
-        Ok(open.try_into()?)
-    }
-
-    fn status(&self, key: &'static str) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(key));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).context(key)?;
-        Ok(kib.trim().parse()?)
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 

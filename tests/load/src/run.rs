@@ -160,5 +160,5 @@ async fn measure(
     let cpu = process.cpu()?.saturating_sub(before);
     ensure!(!took.is_empty(), "{}: no request was answered", subject.name);
     took.sort_unstable();
-    Ok(Measured::new(&took, elapsed, cpu, process.peak_resident()?))
+    Ok(Measured::new(&took, elapsed, cpu, support::proc::peak_resident(process.id())?))
 }

@@ -125,7 +125,8 @@ fn sample(
     }
     ensure!(!took.is_empty(), "no review was answered until {at:?}");
     took.sort_unstable();
-    let (resident, descriptors) = (server.resident()?, server.descriptors()?);
+    let (resident, descriptors) =
+        (support::proc::resident(server.id())?, support::proc::descriptors(server.id())?);
     Ok(Sample::new(at, &took, resident, descriptors))
 }
 

@@ -1,6 +1,5 @@
 //! `make demo`: the same rolling update without the webhook and with it, and what became of the
 //! requests.
-#![expect(clippy::print_stdout, reason = "it is for a person to read")]
 
 use anyhow::Result;
 use apisix_prestop_e2e::{

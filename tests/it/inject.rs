@@ -1,12 +1,9 @@
 //! `inject` and `uninject`: odd files as a truth table, properties, and the real binary.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
-
-mod manifests;
 
 use std::{fs, path::Path};
 
+use super::manifests::{Run, generate, inject, policy, run, uninject};
 use apisix_prestop::manifests::{Change, Format, Source, change, render};
-use manifests::{Run, generate, inject, policy, run, uninject};
 use proptest::prelude::*;
 use rstest::rstest;
 

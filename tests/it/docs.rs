@@ -1,7 +1,6 @@
 //! The documentation says what the code says.
 //!
 //! What is generated is written anew by `make docs`.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::{fs, path::PathBuf};
 

@@ -1,7 +1,4 @@
 //! The real program, over real TLS and with real signals, on loopback.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
-
-mod program;
 
 use std::{
     process::Command,
@@ -13,10 +10,11 @@ use hyper::{
     StatusCode,
     body::{Bytes, Frame},
 };
-use program::{
-    Certificates, EXAMPLE, LIMIT, PROGRAM, Server, assert_answered, http1_client, review,
-};
 use rstest::rstest;
+use support::{
+    program::{Certificates, EXAMPLE, LIMIT, Server, assert_answered, http1_client, review},
+    program_path,
+};
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
@@ -65,15 +63,9 @@ async fn a_first_try_without_flags_works_as_it_says() {
 #[test]
 fn the_log_can_be_json() {
     let output = Command::new("timeout")
-        .args([
-            "--foreground",
-            "--preserve-status",
-            "--signal=TERM",
-            "2",
-            PROGRAM,
-            "serve",
-            "--hook=exec",
-        ])
+        .args(["--foreground", "--preserve-status", "--signal=TERM", "2"])
+        .arg(program_path())
+        .args(["serve", "--hook=exec"])
         .args(["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-delay=0"])
         .args(["--drain-timeout=1s", "--log-format=json", "--events=false"])
         .output()
@@ -128,7 +120,7 @@ async fn garbage_on_the_wire_does_not_stop_the_server() {
 
 #[test]
 fn self_managed_takes_an_api_server() {
-    let output = Command::new(PROGRAM)
+    let output = Command::new(program_path())
         .args(["serve", "--tls=self-managed", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
         .env_remove("KUBECONFIG")
         .env_remove("KUBERNETES_SERVICE_HOST")
@@ -303,7 +295,7 @@ async fn a_second_signal_aborts(#[case] signal: &str) {
 #[case::address_not_ours(&["--listen=192.0.2.1:8443"], "error: --listen: cannot listen on 192.0.2.1:8443: ")]
 #[case::unknown_flag(&["--wait=5"], "unexpected argument '--wait'")]
 fn a_bad_flag_is_named_and_the_exit_code_is_2(#[case] flags: &[&str], #[case] message: &str) {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program_path());
     // Another port than the default: should a flag be taken, nothing else is in the way.
     command.args(
         ["serve", "--hook=exec", "--events=false", "--admin-listen=127.0.0.1:0"].iter().filter(
@@ -321,8 +313,11 @@ fn a_bad_flag_is_named_and_the_exit_code_is_2(#[case] flags: &[&str], #[case] me
 
 #[test]
 fn a_flag_can_come_from_the_environment() {
-    let output =
-        Command::new(PROGRAM).arg("serve").env("APISIX_PRESTOP_DELAY", "soon").output().unwrap();
+    let output = Command::new(program_path())
+        .arg("serve")
+        .env("APISIX_PRESTOP_DELAY", "soon")
+        .output()
+        .unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("'soon' for '--delay <SECONDS>'"), "{stderr}");
 }

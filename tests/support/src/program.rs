@@ -1,20 +1,8 @@
 //! The program as it runs, and clients of it.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    unreachable_pub,
-    dead_code,
-    missing_docs,
-    reason = "each of the tests that include this uses a part"
-)]
-
 use std::{
-    fs, io,
-    os::unix::fs::symlink,
-    path::Path,
+    io,
+    net::{Ipv4Addr, SocketAddr},
     process::{Command, ExitStatus, Stdio},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -28,21 +16,21 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, Issuer, KeyPair};
 use rustls::{
-    ClientConfig, ConfigBuilder, RootCertStore,
+    ClientConfig, ConfigBuilder,
     client::WantsClientCert,
-    pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName},
+    pki_types::{CertificateDer, PrivatePkcs8KeyDer},
 };
-use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpStream,
     process::{Child, ChildStderr},
     time::timeout,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_apisix-prestop");
-pub const EXAMPLE: &str = include_str!("../../manifests/examples/review.json");
+use crate::{mounted_secret::MountedSecret, proc, program_path, repository, tls};
+
+pub const EXAMPLE: &str = include_str!("../../../manifests/examples/review.json");
 /// Nothing in here takes longer, short of a fault.
 pub const LIMIT: Duration = Duration::from_secs(15);
 
@@ -58,11 +46,11 @@ pub struct Server {
 
 impl Server {
     pub async fn start(flags: &[&str]) -> Self {
-        let mut command = tokio::process::Command::new(PROGRAM);
+        let mut command = tokio::process::Command::new(program_path());
         command
             .args(["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
             .args(flags)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .current_dir(repository())
             // Whatever cluster the developer is logged in to is not for the tests.
             .env_remove("KUBECONFIG")
             .env_remove("KUBERNETES_SERVICE_HOST")
@@ -108,18 +96,16 @@ impl Server {
 
     /// How much memory it has resident, in KiB.
     pub fn resident(&self) -> u64 {
-        let status = fs::read_to_string(self.proc("status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+        proc::resident(self.child.id().unwrap()).unwrap()
     }
 
     /// How many descriptors it has open.
-    pub fn descriptors(&self) -> usize {
-        fs::read_dir(self.proc("fd")).unwrap().count()
+    pub fn descriptors(&self) -> u64 {
+        proc::descriptors(self.child.id().unwrap()).unwrap()
     }
 
-    fn proc(&self, file: &str) -> String {
-        format!("/proc/{}/{file}", self.child.id().unwrap())
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.webhook).into()
     }
 
     pub async fn readiness(&self) -> (StatusCode, String) {
@@ -149,24 +135,23 @@ pub fn example() -> Request<Full<Bytes>> {
 /// A CA of the tests, and a mounted Secret with certificates of it.
 pub struct Certificates {
     pub ca: CertifiedIssuer<'static, KeyPair>,
-    secret: TempDir,
+    secret: MountedSecret,
 }
 
 impl Certificates {
+    #[expect(clippy::new_without_default, reason = "each call makes other keys")]
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let certificates = Self { ca, secret: tempfile::tempdir().unwrap() };
+        let secret = MountedSecret::new(&[("tls.crt", ""), ("tls.key", "")]);
+        let certificates = Self { ca, secret };
         certificates.rotate();
-        for file in ["tls.crt", "tls.key"] {
-            symlink(Path::new("..data").join(file), certificates.path(file)).unwrap();
-        }
         certificates
     }
 
     pub fn path(&self, file: &str) -> std::path::PathBuf {
-        self.secret.path().join(file)
+        self.secret.path(file)
     }
 
     /// Swaps in a new pair as the kubelet does it, and returns the new certificate.
@@ -180,12 +165,7 @@ impl Certificates {
     }
 
     pub fn swap(&self, chain: &str, key: &str) {
-        let version =
-            tempfile::Builder::new().prefix("..v").tempdir_in(&self.secret).unwrap().keep();
-        fs::write(version.join("tls.crt"), chain).unwrap();
-        fs::write(version.join("tls.key"), key).unwrap();
-        symlink(version.file_name().unwrap(), self.path("..data_tmp")).unwrap();
-        fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
+        self.secret.swap(&[("tls.crt", chain), ("tls.key", key)]);
     }
 
     pub async fn start(&self, flags: &[&str]) -> Server {
@@ -207,7 +187,8 @@ impl Certificates {
         server: &Server,
         offered: &[&[u8]],
     ) -> io::Result<TlsStream<TcpStream>> {
-        connect(server, self.trusting().with_no_client_auth(), offered).await
+        tls::connect(server.address(), "localhost", self.trusting().with_no_client_auth(), offered)
+            .await
     }
 
     /// As a client that shows a certificate of this CA, to a server that has one of `served`.
@@ -222,22 +203,15 @@ impl Certificates {
         let chain = vec![params.signed_by(&key, issuer).unwrap().into()];
         let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
         let config = served.trusting().with_client_auth_cert(chain, key).unwrap();
-        connect(server, config, &[b"http/1.1"]).await
+        tls::connect(server.address(), "localhost", config, &[b"http/1.1"]).await
     }
 
     fn trusting(&self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.ca.der().clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
+        tls::trusting([self.ca.der().clone()]).unwrap()
     }
 
     pub async fn served(&self, server: &Server) -> CertificateDer<'static> {
-        let stream = self.connect(server).await;
-        stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
+        tls::verified(server.address(), "localhost", &self.ca.pem()).await.unwrap()
     }
 
     /// A kept-alive HTTP/1.1 connection.
@@ -248,17 +222,6 @@ impl Certificates {
     {
         http1_client(self.connect(server).await).await
     }
-}
-
-async fn connect(
-    server: &Server,
-    mut config: ClientConfig,
-    offered: &[&[u8]],
-) -> io::Result<TlsStream<TcpStream>> {
-    config.alpn_protocols = offered.iter().map(|protocol| protocol.to_vec()).collect();
-    let stream = TcpStream::connect(("127.0.0.1", server.webhook)).await?;
-    let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 /// HTTP/1.1 on a connection that is there.

@@ -1,5 +1,4 @@
 //! Pods and policies as they may come: for the properties, and for the real API server.
-#![allow(unreachable_pub, dead_code, reason = "each of the tests that include this uses a part")]
 
 use apisix_prestop::{
     injection::{GracePolicy, Hook, Policy},

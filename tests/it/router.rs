@@ -1,5 +1,4 @@
 //! The real router, without a socket: what goes in, and what comes out.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
 
@@ -21,9 +20,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http_body_util::BodyExt;
 use rstest::rstest;
 use serde_json::{Value, json};
+use support::program::EXAMPLE;
 use tower::ServiceExt;
-
-const EXAMPLE: &str = include_str!("../manifests/examples/review.json");
 
 /// A server without its sockets.
 struct Server {

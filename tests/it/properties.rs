@@ -1,29 +1,12 @@
 //! What holds for every Pod and every policy.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-mod generator;
-
-use apisix_prestop::injection::{Decision, GracePolicy, InjectionRecord, Pod, Policy, plan};
+use apisix_prestop::injection::{GracePolicy, InjectionRecord};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-/// The patch for a Pod; empty if it is left alone.
-fn patch(pod: &Value, policy: &Policy) -> json_patch::Patch {
-    let json = pod.to_string();
-    let view: Pod<'_> = serde_json::from_str(&json).unwrap();
-    match plan(&view, policy).decision {
-        Decision::Inject(injection) => injection.patch().unwrap(),
-        Decision::Skip(_) => json_patch::Patch(Vec::new()),
-    }
-}
-
-fn patched(pod: &Value, policy: &Policy) -> Value {
-    let mut after = pod.clone();
-    let patch = patch(pod, policy);
-    json_patch::patch(&mut after, &patch)
-        .unwrap_or_else(|error| panic!("{patch} does not apply to {pod}: {error}"));
-    after
-}
+use support::{
+    generator,
+    plan::{applied, notices, patch, patched},
+};
 
 fn grace(pod: &Value) -> i64 {
     pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30)
@@ -157,8 +140,7 @@ proptest! {
         let record = after["metadata"]["annotations"]["apisix-prestop/injected"].as_str();
         if let Some(record) = record {
             let record: InjectionRecord = record.parse().unwrap();
-            let removal = record.removal(&after);
-            json_patch::patch(&mut after, &removal).unwrap();
+            after = applied(&record.removal(&after), &after);
         }
         prop_assert_eq!(after, pod);
     }
@@ -172,9 +154,7 @@ proptest! {
 
     #[test]
     fn a_warning_is_a_short_ascii_line(pod in generator::pod(), policy in generator::policy()) {
-        let json = pod.to_string();
-        let view: Pod<'_> = serde_json::from_str(&json).unwrap();
-        for notice in plan(&view, &policy).notices {
+        for notice in notices(&pod, &policy) {
             let text = notice.to_string();
             prop_assert!(text.len() <= 120 && text.bytes().all(|b| (b' '..=b'~').contains(&b)), "{:?}", text);
         }

@@ -1,5 +1,4 @@
 //! What the tests of `inject` share.
-#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
 pub mod generate;
 

@@ -1,14 +1,14 @@
 //! What clients may take: memory, connections and time are bounded, and a review is answered
 //! beside them. On real TLS, with the real program.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
-mod program;
-
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::{Request, StatusCode};
-use program::{Certificates, EXAMPLE, Server, assert_answered, text};
 use rstest::rstest;
+use support::{
+    eventually,
+    program::{Certificates, EXAMPLE, Server, assert_answered, text},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -26,13 +26,16 @@ async fn open(server: &Server) -> TcpStream {
 }
 
 /// Waits until no more descriptors are open than `before`, and a few.
-async fn assert_descriptors_come_back(server: &Server, before: usize) {
-    let deadline = Instant::now() + LIMIT;
-    while server.descriptors() > before + 5 {
+async fn assert_descriptors_come_back(server: &Server, before: u64) {
+    let come_back = eventually("descriptors to be closed", LIMIT, async || {
         let now = server.descriptors();
-        assert!(Instant::now() < deadline, "{now} descriptors are open; {before} were before");
-        sleep(Duration::from_millis(50)).await;
-    }
+        if now <= before + 5 {
+            Ok(())
+        } else {
+            Err(format!("{now} are open; {before} were before"))
+        }
+    });
+    come_back.await.unwrap();
 }
 
 #[rstest]
@@ -170,22 +173,22 @@ async fn large_bodies_that_never_end_take_bounded_memory_and_no_small_review_is_
     // Once they are gone there is room again.
     let mut body = EXAMPLE.as_bytes().to_vec();
     body.resize(6 * MIB, b' ');
-    let deadline = Instant::now() + LIMIT;
-    loop {
+    let answered = eventually("room for a large body", LIMIT, async || {
         let mut client = certificates.client(&server).await;
         let request = Request::post("/inject").header("content-type", "application/json");
         let request = request.header("host", "localhost");
         let body = http_body_util::Full::new(hyper::body::Bytes::from(body.clone()));
         let response = client.send_request(request.body(body).unwrap()).await.unwrap();
         if response.status() == StatusCode::OK {
-            break;
+            return Ok(());
         }
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(!response.headers().contains_key("retry-after"));
-        assert_eq!(text(response).await, "there are too many large bodies at once\n");
-        assert!(Instant::now() < deadline, "there should be room again");
-        sleep(Duration::from_millis(50)).await;
-    }
+        let text = text(response).await;
+        assert_eq!(text, "there are too many large bodies at once\n");
+        Err(text)
+    });
+    answered.await.unwrap();
 }
 
 #[tokio::test]

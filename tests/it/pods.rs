@@ -1,12 +1,12 @@
 //! The Pods in tests/pods: what is decided for each, compared with tests/pods/expected.txt.
 //!
-//! `UPDATE_EXPECTED=1 cargo test --test pods` writes that anew: read the diff.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+//! `UPDATE_EXPECTED=1 cargo test --test it pods` writes that anew: read the diff.
 
 use std::{fmt::Write, fs, path::PathBuf};
 
-use apisix_prestop::injection::{Decision, Pod, Policy, plan};
+use apisix_prestop::injection::{Decision, Policy};
 use serde_json::Value;
+use support::plan::{patch, patched, with_plan};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pods")
@@ -30,17 +30,16 @@ fn pods() -> Vec<(String, Value)> {
 fn what_is_decided_for_each_is_as_expected() {
     let mut decided = String::new();
     for (name, pod) in pods() {
-        let json = pod.to_string();
-        let view: Pod<'_> = serde_json::from_str(&json).unwrap();
-        let plan = plan(&view, &Policy::default());
-        let answer = match &plan.decision {
-            Decision::Inject(injection) => injection.record.to_string(),
-            Decision::Skip(reason) => format!("skip: {reason}"),
-        };
-        writeln!(decided, "{name}: {answer}").unwrap();
-        for notice in &plan.notices {
-            writeln!(decided, "    {notice}").unwrap();
-        }
+        with_plan(&pod, &Policy::default(), |plan| {
+            let answer = match &plan.decision {
+                Decision::Inject(injection) => injection.record.to_string(),
+                Decision::Skip(reason) => format!("skip: {reason}"),
+            };
+            writeln!(decided, "{name}: {answer}").unwrap();
+            for notice in &plan.notices {
+                writeln!(decided, "    {notice}").unwrap();
+            }
+        });
     }
     let file = folder().join("expected.txt");
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
@@ -54,15 +53,9 @@ fn what_is_decided_for_each_is_as_expected() {
 fn a_second_look_changes_none_of_them() {
     let pods = pods();
     assert!(pods.len() >= 30, "there are only {}", pods.len());
-    for (name, mut pod) in pods {
-        for look in ["first", "second"] {
-            let json = pod.to_string();
-            let view: Pod<'_> = serde_json::from_str(&json).unwrap();
-            if let Decision::Inject(injection) = plan(&view, &Policy::default()).decision {
-                let patch = injection.patch().unwrap();
-                assert_eq!(look, "first", "{name}: {patch}");
-                json_patch::patch(&mut pod, &patch).unwrap();
-            }
-        }
+    for (name, pod) in pods {
+        let once = patched(&pod, &Policy::default());
+        let second = patch(&once, &Policy::default());
+        assert!(second.0.is_empty(), "{name}: {second}");
     }
 }

@@ -1,0 +1,18 @@
+//! The tests that need no cluster, in one program.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test may panic, and nothing here is a library"
+)]
+
+mod decisions;
+mod docs;
+mod inject;
+mod limits;
+mod manifests;
+mod pods;
+mod properties;
+mod router;
+mod serve;

@@ -1,0 +1,34 @@
+//! What the kernel says of a process.
+
+use std::{fs, io};
+
+/// How much memory the process has resident, in KiB.
+///
+/// # Errors
+/// When there is no such process.
+pub fn resident(pid: u32) -> io::Result<u64> {
+    status(pid, "VmRSS:")
+}
+
+/// The most memory that the process had resident so far, in KiB.
+///
+/// # Errors
+/// As [`resident`].
+pub fn peak_resident(pid: u32) -> io::Result<u64> {
+    status(pid, "VmHWM:")
+}
+
+/// How many descriptors the process has open.
+///
+/// # Errors
+/// As [`resident`].
+pub fn descriptors(pid: u32) -> io::Result<u64> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64)
+}
+
+fn status(pid: u32, key: &str) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+    kib.ok_or_else(|| io::Error::other(format!("the status of {pid} has no {key}")))
+}
