@@ -8,7 +8,7 @@ use std::fmt;
 use apisix_prestop::{
     admission::{Mode, Outcome, decide, read, write},
     injection::{GracePolicy, Hook, Policy},
-    seconds::{Delay, ShutdownReserve},
+    units::{Delay, ShutdownReserve},
 };
 use divan::{AllocProfiler, Bencher, counter::BytesCount};
 use k8s_openapi::api::core::v1::Pod;

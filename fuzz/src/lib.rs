@@ -3,7 +3,7 @@
 use apisix_prestop::{
     constants::{INJECTED_ANNOTATION, MAX_WARNING_LENGTH},
     injection::{Decision, GracePolicy, Hook, InjectionRecord, Plan, Policy},
-    seconds::{Delay, ShutdownReserve},
+    units::{Delay, ShutdownReserve},
 };
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;

@@ -3,9 +3,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{
-    Accepted, Decision, GracePolicy, Hook, Instead, Notice, Plan, Pod, Policy, Reason, plan,
+    Accepted, Context, Decision, GracePolicy, Hook, Instead, Notice, NoticeName, Plan, Pod, Policy,
+    Reason, plan,
 };
-use crate::seconds::Delay;
+use crate::units::Delay;
 
 fn policy() -> Policy {
     Policy::default()
@@ -32,7 +33,7 @@ fn containers(containers: Value) -> Value {
 fn with_plan<T>(pod: &Value, policy: &Policy, look: impl FnOnce(Plan<'_>) -> T) -> T {
     let json = pod.to_string();
     let view: Pod<'_> = serde_json::from_str(&json).unwrap();
-    look(plan(&view, policy))
+    look(plan(&view, &Context::of(&view, policy)))
 }
 
 /// The Pod as it is after the answer.
@@ -251,7 +252,7 @@ fn a_pod_of_absurd_size_is_decided_too(#[case] lifecycle: Value) {
             Decision::Skip(_) => 0,
         };
         assert_eq!(containers, if lifecycle == json!({}) { COUNT } else { 0 });
-        assert_eq!(plan.notices[0].name(), "annotation_unknown", "{:?}", plan.notices[0]);
+        assert_eq!(plan.notices[0].name(), NoticeName::AnnotationUnknown, "{:?}", plan.notices[0]);
     });
 }
 
@@ -337,7 +338,7 @@ fn bad_entry(value: &str) -> Notice {
 #[case::shorter("0", 10, vec![])]
 #[case::longer("1m", 65, vec![])]
 #[case::typo("long", 15, vec![malformed("apisix-prestop/shutdown-reserve", "long", 3600, 10)])]
-#[case::too_long("2h", 15, vec![malformed("apisix-prestop/shutdown-reserve", "2h", 3600, 10)])]
+#[case::too_long("2h", 3605, vec![above("apisix-prestop/shutdown-reserve", "2h", 3600)])]
 #[case::above_the_maximum("3601", 3605, vec![above("apisix-prestop/shutdown-reserve", "3601", 3600)])]
 fn a_pod_can_keep_more_or_less_for_its_shutdown(
     #[case] value: &str,

@@ -169,7 +169,9 @@ async fn a_bad_annotation_is_allowed_with_a_warning_and_the_default() {
     assert_eq!(patch(&response)[0]["value"]["preStop"]["sleep"]["seconds"], 5);
     assert_eq!(
         response["warnings"],
-        json!(["apisix-prestop/delay: \"5 min\" is not 0-300 whole seconds such as 15s; using 5s"])
+        json!([
+            "apisix-prestop/delay: \"5 min\" is not a time from 0s to 5m, such as 15s; using 5s"
+        ])
     );
     let (_, page) = server.get_admin("/metrics").await;
     let line = "apisix_prestop_notices_total{notice=\"annotation_malformed\"} 1\n";

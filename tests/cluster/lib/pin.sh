@@ -9,7 +9,7 @@ pin() (
   kubernetes=$(download_go_mod "k8s.io/kubernetes@v$KUBERNETES")
   helm_unittest=$(download_go_mod "github.com/helm-unittest/helm-unittest@v$HELM_UNITTEST")
   go_mod "$kubernetes" "$helm_unittest" >go.mod
-  GOFLAGS=-mod=mod go mod tidy || die "the versions do not go together: see the lines above"
+  GOFLAGS=-mod=mod go mod tidy || die "the versions are not compatible: see the messages above"
   mv go.mod go.sum "$here/"
   say "wrote tests/cluster/go.mod and go.sum for Kubernetes $KUBERNETES"
 )

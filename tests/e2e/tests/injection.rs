@@ -130,8 +130,8 @@ async fn an_opted_in_namespace_gets_what_the_truth_table_says() -> Result<()> {
 async fn a_typo_in_an_annotation_shows_as_a_warning() -> Result<()> {
     with_namespace("warning", OPTED_IN, async |_, namespace| {
         let output = dry_run(namespace, &pod(annotated("5 min"), json!({}))).await?;
-        let warning = "Warning: apisix-prestop/delay: \"5 min\" is not 0-300 whole seconds such \
-                       as 15s; using 5s";
+        let warning = "Warning: apisix-prestop/delay: \"5 min\" is not a time from 0s to 5m, \
+                       such as 15s; using 5s";
         assert!(output.stderr.contains(warning), "expected {warning:?} in {:?}", output.stderr);
         Ok(())
     })
@@ -307,7 +307,7 @@ async fn a_warning_about_a_controllers_pod_is_an_event_on_the_controller() -> Re
         assert_eq!(event["type"], "Warning", "{seen:#}");
         assert_eq!(event["involvedObject"]["name"], "web", "{seen:#}");
         let message =
-            "apisix-prestop/delay: \"soon\" is not 0-300 whole seconds such as 15s; using 5s";
+            "apisix-prestop/delay: \"soon\" is not a time from 0s to 5m, such as 15s; using 5s";
         assert_eq!(event["message"], message, "{seen:#}");
         // Two replicas of the webhook, and three Pods: one Event of each replica at the most.
         assert!(seen["items"].as_array().unwrap().len() <= 2, "deduplicated: {seen:#}");
