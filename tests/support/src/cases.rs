@@ -291,17 +291,20 @@ impl Case {
         if !is_recorded && !stored["metadata"]["annotations"]["apisix-prestop/injected"].is_null() {
             faults.push("the Pod was injected".to_owned());
         }
-        let before = expected["spec"]["containers"].as_array().into_iter().flatten();
-        let after = stored["spec"]["containers"].as_array().into_iter().flatten();
-        for (before, after) in before.zip(after) {
-            let hooks = [before, after].map(|container| &container["lifecycle"]["preStop"]);
-            if hooks[0].is_null() && !hooks[1].is_null() {
-                faults.push(format!("{} has the hook {}", after["name"], hooks[1]));
+        for list in ["containers", "initContainers"] {
+            let [before, after] = [&expected, stored].map(|pod| pod["spec"][list].as_array());
+            for (before, after) in before.into_iter().flatten().zip(after.into_iter().flatten()) {
+                let hook = &after["lifecycle"]["preStop"];
+                if before["lifecycle"]["preStop"].is_null() && !hook.is_null() {
+                    faults.push(format!("{} has the hook {hook}", after["name"]));
+                }
             }
         }
-        let is_as_expected = faults.is_empty();
-        let found = || format!("{}\nwarnings: {warnings:?}\n{stored:#}\n", faults.join("\n"));
-        if is_as_expected { Ok(()) } else { Err(self.failure(&found())) }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let faults = faults.join("\n");
+        Err(self.failure(&format!("{faults}\nwarnings: {warnings:?}\n{stored:#}\n")))
     }
 
     fn failure(&self, what: &str) -> String {
