@@ -7,6 +7,7 @@
     reason = "a test may panic, and nothing here is a library"
 )]
 
+mod architecture;
 mod docs;
 mod inject;
 mod injection;
