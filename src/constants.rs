@@ -1,7 +1,7 @@
 //! Every key, default and limit that is visible from outside, in one place.
 //!
 //! The documentation and the chart are checked against these values
-//! (`tests/docs.rs`).
+//! (`tests/it/docs.rs`).
 
 use std::time::Duration;
 
