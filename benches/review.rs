@@ -5,15 +5,12 @@
 
 use std::fmt;
 
-use apisix_prestop::{
-    admission::{Mode, Outcome, decide, read, write},
-    injection::{GracePolicy, Hook, Policy},
-    units::{Delay, ShutdownReserve},
-};
+use apisix_prestop::{admission::read, injection::Policy};
 use divan::{AllocProfiler, Bencher, counter::BytesCount};
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use serde_json::Value;
+use support::plan::answer;
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
@@ -40,15 +37,6 @@ const BODIES: [Body; 4] = [
     Body { name: "103 KB, five", bytes: include_bytes!("bodies/large.json") },
 ];
 
-const POLICY: Policy = Policy {
-    delay: Delay::clamped(5),
-    max_delay: Delay::clamped(300),
-    shutdown_reserve: ShutdownReserve::clamped(10),
-    hook: Hook::Sleep,
-    grace: GracePolicy::Raise,
-    jobs: false,
-};
-
 fn bench(bencher: Bencher<'_, '_>, body: &Body, f: impl Fn(&[u8]) -> usize + Sync) {
     bencher.counter(BytesCount::of_slice(body.bytes)).bench(|| f(divan::black_box(body.bytes)));
 }
@@ -56,12 +44,8 @@ fn bench(bencher: Bencher<'_, '_>, body: &Body, f: impl Fn(&[u8]) -> usize + Syn
 /// All that the webhook does between the body and the answer, but for counting and logging.
 #[divan::bench(args = BODIES)]
 fn a_review(bencher: Bencher<'_, '_>, body: &Body) {
-    bench(bencher, body, |bytes| {
-        let request = read(bytes).expect("a review");
-        let plan = decide(&request, &POLICY);
-        let outcome = Outcome::of(&plan.decision, Mode::Enforce);
-        write(&request, &plan, outcome).expect("an answer").len()
-    });
+    let policy = Policy::default();
+    bench(bencher, body, |bytes| answer(bytes, &policy, |_| {}).expect("a review").len());
 }
 
 /// The part of it that reads the body.

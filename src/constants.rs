@@ -1,7 +1,7 @@
 //! Every key, default and limit that is visible from outside, in one place.
 //!
 //! The documentation and the chart are checked against these values
-//! (`tests/docs.rs`).
+//! (`tests/it/docs.rs`).
 
 use std::time::Duration;
 
@@ -114,9 +114,10 @@ pub const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 pub const VERSION_POLL_INTERVAL: Duration = Duration::from_secs(300);
 /// How soon it asks again as long as it never got an answer.
 pub const VERSION_RETRY_INTERVAL: Duration = Duration::from_secs(15);
-/// How long a watch lasts before it starts again, in seconds. An API server that is gone without a
-/// word is noticed a few seconds later.
+/// How long a watch lasts before it starts again, in seconds.
 pub const WATCH_TIMEOUT: u32 = 50;
+/// How long the API server may send nothing: longer than a watch without events.
+pub const API_READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// The shortest delay before a failed request to the API server is tried again.
 pub const MIN_RETRY_DELAY: Duration = Duration::from_millis(500);
 /// The longest.

@@ -3,7 +3,6 @@
 use apisix_prestop::{
     constants::{INJECTED_ANNOTATION, MAX_WARNING_LENGTH},
     injection::{Decision, GracePolicy, Hook, InjectionRecord, Plan, Policy},
-    units::{Delay, ShutdownReserve},
 };
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
@@ -16,14 +15,7 @@ pub fn policies() -> impl Iterator<Item = Policy> {
     let graces = [GracePolicy::Raise, GracePolicy::Extend, GracePolicy::Never];
     let pairs =
         [Hook::Sleep, Hook::Exec].into_iter().flat_map(move |hook| graces.map(|g| (hook, g)));
-    pairs.map(|(hook, grace)| Policy {
-        delay: Delay::clamped(5),
-        max_delay: Delay::clamped(300),
-        shutdown_reserve: ShutdownReserve::clamped(10),
-        hook,
-        grace,
-        jobs: false,
-    })
+    pairs.map(|(hook, grace)| Policy { hook, grace, ..Policy::default() })
 }
 
 /// A Pod with these annotations. Its containers have no hook, a lifecycle without a preStop

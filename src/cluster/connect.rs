@@ -5,7 +5,10 @@ use kube::{
     config::{InClusterError, KubeConfigOptions, KubeconfigError},
 };
 
-use crate::constants::API_REQUEST_TIMEOUT;
+use crate::{
+    constants::{API_READ_TIMEOUT, API_REQUEST_TIMEOUT},
+    tls::crypto_provider,
+};
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +41,13 @@ pub enum ConnectError {
 pub async fn connect() -> Result<Client, ConnectError> {
     let mut config = find_config().await?;
     config.connect_timeout = Some(API_REQUEST_TIMEOUT);
-    // Callers retry with a back-off of their own.
+    // kube's client has no TCP keep-alive: this notices an API server that is gone without a word.
+    config.read_timeout = Some(API_READ_TIMEOUT);
+    config.reset_reader_on_write = true;
+    // Callers retry with a back-off of their own, which kube's would multiply.
     config.default_retry = false;
+    // kube's client takes the provider of the process. If there is one already, it is the same.
+    let _ = crypto_provider().as_ref().clone().install_default();
     let api_server = config.cluster_url.to_string();
     match Client::try_from(config) {
         Ok(client) => {

@@ -111,7 +111,7 @@ where
             let Some(event) = self.events.next().await else { std::future::pending().await };
             // kube's own back-off starts again with each attempt to list, even if it fails.
             if event.is_err() {
-                self.retry_at = self.retry_delays.next().map(|delay| Instant::now() + delay);
+                self.restart();
             }
             if self.take(event, index) {
                 return;
@@ -119,13 +119,18 @@ where
         }
     }
 
+    /// Starts with a new list. kube's watcher goes on with the resourceVersion that it has, even
+    /// when that has expired or the kind was deleted in the meantime.
+    fn restart(&mut self) {
+        self.events = watcher(self.api.clone(), self.config.clone()).boxed();
+        self.retry_at = self.retry_delays.next().map(|delay| Instant::now() + delay);
+    }
+
     /// Whether `event` changed the index.
     fn take(&mut self, event: Result<Event<K>, Error>, index: &mut impl Index<K>) -> bool {
         let event = match event {
             Ok(event) => event,
             Err(error) if is_not_found(&error) => {
-                // A watch that goes on where it was would miss what was deleted with the kind.
-                self.events = watcher(self.api.clone(), self.config.clone()).boxed();
                 let is_new = self.enter(WatchState::Absent, Some(&error));
                 if is_new {
                     self.is_synced = true;
@@ -320,9 +325,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_is_too_old_lists_again() {
         let gone = json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired"});
-        let answers = [list(&["a"], ""), watch(&[("ERROR", gone)]), list(&["b"], "")];
-        let (calls, _) = calls(follower(answers)).await;
-        assert_eq!(calls, ["reset a", "reset b"]);
+        let expired = [watch(&[("ERROR", gone)]), failure(410)];
+        for expired in expired {
+            let (calls, _) = calls(follower([list(&["a"], ""), expired, list(&["b"], "")])).await;
+            assert_eq!(calls, ["reset a", "reset b"]);
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -342,10 +349,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_keeps_what_was_seen() {
-        let answers =
-            [list(&["a"], ""), failure(403), failure(500), watch(&[("ADDED", object("b"))])];
+        let added = watch(&[("ADDED", object("b"))]);
+        let answers = [list(&["a"], ""), failure(403), failure(500), list(&["a"], ""), added];
         let (calls, _) = calls(follower(answers)).await;
-        assert_eq!(calls, ["reset a", "apply b"], "the watch goes on where it was");
+        assert_eq!(calls, ["reset a", "reset a", "apply b"]);
     }
 
     #[tokio::test(start_paused = true)]

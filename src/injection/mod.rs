@@ -27,6 +27,3 @@ pub use pod::{
 };
 pub use policy::{GracePolicy, Policy};
 pub use record::{InjectionRecord, ParseRecordError, RecordedChange, RecordedHook};
-
-#[cfg(test)]
-mod tests;

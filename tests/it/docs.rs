@@ -16,6 +16,10 @@ use clap::CommandFactory;
 use prometheus_client::encoding::text::encode;
 use rstest::rstest;
 use strum::VariantArray;
+use support::{
+    cases::{self, Case},
+    plan::reasons,
+};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -106,6 +110,27 @@ fn every_reason_and_notice_is_documented() {
     for refusal in Refusal::VARIANTS {
         assert_says("docs/observability.md", &format!("`{}`", refusal.as_str()));
     }
+}
+
+#[test]
+fn the_table_of_decisions_has_a_row_with_an_example_for_each_reason() {
+    let page = read("docs/decisions.md");
+    let (_, rest) = page.split_once("| case | reason | answer |\n|---|---|---|\n").unwrap();
+    let table: Vec<_> = rest.lines().take_while(|line| line.starts_with('|')).collect();
+    let cases = cases::all().unwrap();
+    let expected = reasons().into_iter().map(|reason| {
+        let is_example = |case: &&Case| case.row.is_some() && case.expect.reason == reason.as_str();
+        let examples: Vec<_> = cases.iter().filter(is_example).collect();
+        let [example] = examples[..] else {
+            panic!("{} cases have the row of {reason}: one has to", examples.len());
+        };
+        let answer = match &*example.expect.decision {
+            "inject" => "injected",
+            _ => "unchanged",
+        };
+        format!("| {} | `{reason}` | {answer} |", example.row.as_ref().unwrap())
+    });
+    assert_eq!(table, expected.collect::<Vec<_>>(), "in the order in which the reasons match");
 }
 
 #[test]

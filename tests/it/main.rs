@@ -7,9 +7,10 @@
     reason = "a test may panic, and nothing here is a library"
 )]
 
-mod decisions;
+mod architecture;
 mod docs;
 mod inject;
+mod injection;
 mod limits;
 mod manifests;
 mod pods;

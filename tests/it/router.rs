@@ -1,92 +1,31 @@
 //! The real router, without a socket: what goes in, and what comes out.
 
-use std::sync::Arc;
-
 use apisix_prestop::{
-    admission::{Mode, ReviewLog, ReviewMetrics, Reviewer},
+    admission::Mode,
     constants::MAX_BODY_BYTES,
     injection::{Hook, Policy},
-    readiness::Readiness,
-    server::{admin_router, webhook_router},
-    telemetry,
 };
 use axum::{
-    Router,
     body::Body,
     http::{Method, Request, StatusCode, header::CONNECTION},
-    response::Response,
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
-use http_body_util::BodyExt;
 use rstest::rstest;
 use serde_json::{Value, json};
-use support::program::EXAMPLE;
+use support::{
+    plan::{applied, patch_in},
+    program::EXAMPLE,
+    router::{Server, post, text},
+};
 use tower::ServiceExt;
 
-/// A server without its sockets.
-struct Server {
-    reviewer: Arc<Reviewer>,
-    readiness: Arc<Readiness>,
-    router: Router,
-    admin: Router,
+fn server() -> Server {
+    Server::new(Policy::default(), Mode::Enforce)
 }
 
-impl Server {
-    fn new() -> Self {
-        Self::in_mode(Mode::Enforce)
-    }
-
-    fn in_mode(mode: Mode) -> Self {
-        let (mut registry, readiness) = (telemetry::registry(), Arc::new(Readiness::default()));
-        let metrics = ReviewMetrics::register(&mut registry);
-        let observers = vec![Box::new(ReviewLog) as _, Box::new(metrics) as _];
-        let reviewer = Arc::new(Reviewer::new(Policy::default(), mode, observers));
-        let router = webhook_router(reviewer.clone(), readiness.clone());
-        let admin = admin_router(readiness.clone(), registry);
-        Self { reviewer, readiness, router, admin }
-    }
-
-    async fn send(&self, request: Request<Body>) -> Response {
-        self.router.clone().oneshot(request).await.unwrap()
-    }
-
-    /// Posts a review and returns the `response` of the answer.
-    async fn review(&self, review: &str) -> Value {
-        let response = self.send(post(review.to_owned())).await;
-        assert_eq!(response.status(), StatusCode::OK);
-        let answer: Value = serde_json::from_str(&text(response).await).unwrap();
-        assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
-        assert_eq!(answer["kind"], "AdmissionReview");
-        answer["response"].clone()
-    }
-
-    async fn get_admin(&self, path: &str) -> (StatusCode, String) {
-        let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = self.admin.clone().oneshot(request).await.unwrap();
-        (response.status(), text(response).await)
-    }
-
-    async fn assert_counted(&self, outcome: &str, reason: &str) {
-        let (_, page) = self.get_admin("/metrics").await;
-        let line = format!(
-            "apisix_prestop_reviews_total{{outcome=\"{outcome}\",reason=\"{reason}\"}} 1\n"
-        );
-        assert!(page.contains(&line), "expected {line} in\n{page}");
-    }
-}
-
-fn post(body: impl Into<Body>) -> Request<Body> {
-    Request::post("/inject").header("content-type", "application/json").body(body.into()).unwrap()
-}
-
-async fn text(response: Response) -> String {
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
+/// The patch in a response, as JSON.
 fn patch(response: &Value) -> Value {
-    let patch = response["patch"].as_str().unwrap_or_else(|| panic!("no patch in {response:#}"));
-    serde_json::from_slice(&BASE64_STANDARD.decode(patch).unwrap()).unwrap()
+    let patch = patch_in(response).unwrap_or_else(|| panic!("no patch in {response:#}"));
+    serde_json::to_value(patch).unwrap()
 }
 
 fn example(request: Value) -> String {
@@ -97,7 +36,7 @@ fn example(request: Value) -> String {
 
 #[tokio::test]
 async fn the_example_gets_its_patch() {
-    let server = Server::new();
+    let server = server();
     let response = server.review(EXAMPLE).await;
     assert_eq!(response["uid"], "0df28fbd-5f5f-11e8-bc74-36e6bb280816");
     assert_eq!(response["allowed"], true);
@@ -122,65 +61,19 @@ async fn the_example_gets_its_patch() {
 
 #[tokio::test]
 async fn the_patch_applies_to_the_object_that_came_in() {
-    let mut pod = serde_json::from_str::<Value>(EXAMPLE).unwrap()["request"]["object"].take();
-    let patch: json_patch::Patch =
-        serde_json::from_value(patch(&Server::new().review(EXAMPLE).await)).unwrap();
-    json_patch::patch(&mut pod, &patch).unwrap();
-    let typed: k8s_openapi::api::core::v1::Pod = serde_json::from_value(pod).unwrap();
+    let pod = serde_json::from_str::<Value>(EXAMPLE).unwrap()["request"]["object"].take();
+    let patch = patch_in(&server().review(EXAMPLE).await).unwrap();
+    let typed: k8s_openapi::api::core::v1::Pod =
+        serde_json::from_value(applied(&patch, &pod)).unwrap();
     let spec = typed.spec.unwrap();
     assert_eq!(spec.termination_grace_period_seconds, Some(35));
     let sleep = spec.containers[0].lifecycle.clone().unwrap().pre_stop.unwrap().sleep.unwrap();
     assert_eq!(sleep.seconds, 25);
 }
 
-#[rstest]
-#[case::update(json!({"operation": "UPDATE"}), "not_pod_create")]
-#[case::delete(json!({"operation": "DELETE", "object": null}), "not_pod_create")]
-#[case::other_kind(json!({"kind": {"group": "apps", "kind": "Deployment"}}), "not_pod_create")]
-#[case::opted_out(json!({"object": {"metadata": {"labels": {"apisix-prestop/inject": "disabled"}}}}), "opted_out")]
-#[case::mirror(json!({"object": {"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}}), "mirror_pod")]
-#[case::job(json!({"object": {"metadata": {"ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u", "controller": true}]}}}), "job")]
-#[case::delay_zero(json!({"object": {"metadata": {"annotations": {"apisix-prestop/delay": "0"}}}}), "delay_zero")]
-#[tokio::test]
-async fn what_is_left_alone_is_allowed_without_a_patch(
-    #[case] request: Value,
-    #[case] reason: &str,
-) {
-    let server = Server::new();
-    let response = server.review(&example(request)).await;
-    assert_eq!(
-        response,
-        json!({
-            "uid": "0df28fbd-5f5f-11e8-bc74-36e6bb280816",
-            "allowed": true,
-            "auditAnnotations": {"decision": "skip", "reason": reason},
-        }),
-        "patch and patchType come both or neither"
-    );
-    server.assert_counted("skip", reason).await;
-}
-
-#[tokio::test]
-async fn a_bad_annotation_is_allowed_with_a_warning_and_the_default() {
-    let server = Server::new();
-    let bad = json!({"object": {"metadata": {"annotations": {"apisix-prestop/delay": "5 min"}}}});
-    let response = server.review(&example(bad)).await;
-    assert_eq!(response["allowed"], true);
-    assert_eq!(patch(&response)[0]["value"]["preStop"]["sleep"]["seconds"], 5);
-    assert_eq!(
-        response["warnings"],
-        json!([
-            "apisix-prestop/delay: \"5 min\" is not a time from 0s to 5m, such as 15s; using 5s"
-        ])
-    );
-    let (_, page) = server.get_admin("/metrics").await;
-    let line = "apisix_prestop_notices_total{notice=\"annotation_malformed\"} 1\n";
-    assert!(page.contains(line), "{page}");
-}
-
 #[tokio::test]
 async fn in_observe_mode_nothing_changes_and_everything_is_decided() {
-    let server = Server::in_mode(Mode::Observe);
+    let server = Server::new(Policy::default(), Mode::Observe);
     let bad = json!({"object": {"metadata": {"annotations": {"apisix-prestop/delay": "5 min"}}}});
     let response = server.review(&example(bad)).await;
     assert_eq!(response["allowed"], true);
@@ -192,14 +85,14 @@ async fn in_observe_mode_nothing_changes_and_everything_is_decided() {
 
 #[tokio::test]
 async fn a_dry_run_gets_the_same_answer() {
-    let server = Server::new();
+    let server = server();
     let dry = server.review(&example(json!({"dryRun": true}))).await;
     assert_eq!(dry, server.review(EXAMPLE).await);
 }
 
 #[tokio::test]
 async fn a_change_of_the_hook_holds_from_the_next_request_on() {
-    let server = Server::new();
+    let server = server();
     server.reviewer.update_policy(|policy| Policy { hook: Hook::Exec, ..*policy });
     let command =
         patch(&server.review(EXAMPLE).await)[0]["value"]["preStop"]["exec"]["command"].take();
@@ -249,7 +142,7 @@ async fn bad_input_gets_one_line_and_the_server_goes_on(
     #[case] reason: &str,
     #[case] line: &str,
 ) {
-    let server = Server::new();
+    let server = server();
     let response = server.send(request).await;
     assert_eq!(response.status().as_u16(), status);
     assert_eq!(response.headers().contains_key("allow"), status == 405);
@@ -264,7 +157,7 @@ async fn bad_input_gets_one_line_and_the_server_goes_on(
 #[tokio::test]
 async fn the_content_type_is_read_as_http_has_it(#[case] content_type: &str) {
     let request = Request::post("/inject").header("content-type", content_type);
-    let response = Server::new().send(request.body(Body::from(EXAMPLE)).unwrap()).await;
+    let response = server().send(request.body(Body::from(EXAMPLE)).unwrap()).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
 
@@ -272,19 +165,19 @@ async fn the_content_type_is_read_as_http_has_it(#[case] content_type: &str) {
 async fn a_body_of_the_largest_size_is_read() {
     let mut body = EXAMPLE.as_bytes().to_vec();
     body.resize(MAX_BODY_BYTES, b' ');
-    assert_eq!(Server::new().send(post(body)).await.status(), StatusCode::OK);
+    assert_eq!(server().send(post(body)).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn the_timeout_that_the_api_server_appends_does_not_matter() {
     let request = Request::post("/inject?timeout=2s").header("content-type", "application/json");
-    let response = Server::new().send(request.body(Body::from(EXAMPLE)).unwrap()).await;
+    let response = server().send(request.body(Body::from(EXAMPLE)).unwrap()).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn a_draining_server_answers_and_asks_to_be_asked_no_more() {
-    let server = Server::new();
+    let server = server();
     server.readiness.serve();
     let request = |method: Method| {
         let mut request = post(EXAMPLE);
@@ -313,14 +206,14 @@ async fn the_admin_port_says_what_it_has(
     #[case] line: &str,
 ) {
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-    let response = Server::new().admin.oneshot(request).await.unwrap();
+    let response = server().admin.oneshot(request).await.unwrap();
     assert_eq!(response.status().as_u16(), status);
     assert_eq!(text(response).await, line);
 }
 
 #[tokio::test]
 async fn readiness_names_what_is_missing() {
-    let server = Server::new();
+    let server = server();
     let starting = (StatusCode::SERVICE_UNAVAILABLE, "not ready: starting\n".to_owned());
     assert_eq!(server.get_admin("/ready").await, starting);
     server.readiness.serve();

@@ -3,16 +3,22 @@
 //! The Pods are created with a server-side dry run: admission and validation are the real ones,
 //! and nothing has to be scheduled.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use apisix_prestop_e2e::{
-    command::{Output, repository, run, run_with_input},
+    command::{repository, run, run_with_input},
     installation::{self, NAME},
     namespace::{OPTED_IN, with_namespace},
 };
+use axum::http::Request;
+use futures::StreamExt;
+use kube::{Client, client::Body};
 use serde_json::{Value, json};
-use support::eventually;
+use support::{
+    cases::{self, Case},
+    eventually,
+};
 
 /// Longer than the API server takes to hear of new replicas, and they to write an Event.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -39,14 +45,11 @@ fn sleep(seconds: u32) -> Value {
     json!({"sleep": {"seconds": seconds}})
 }
 
-async fn dry_run(namespace: &str, pod: &Value) -> Result<Output> {
-    let args = ["-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-"];
-    run_with_input("kubectl", &args, &pod.to_string()).await
-}
-
 /// The Pod as it would be stored.
 async fn admitted(namespace: &str, pod: &Value) -> Result<Value> {
-    let output = dry_run(namespace, pod).await.with_context(|| format!("rejected: {pod:#}"))?;
+    let args = ["-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-"];
+    let output = run_with_input("kubectl", &args, &pod.to_string()).await;
+    let output = output.with_context(|| format!("rejected: {pod:#}"))?;
     Ok(serde_json::from_str(&output.stdout)?)
 }
 
@@ -57,82 +60,67 @@ fn hooks(pod: &Value) -> (Vec<Value>, i64) {
     (hooks, pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap())
 }
 
-#[tokio::test]
-#[ignore = "needs a cluster: make e2e"]
-async fn an_opted_in_namespace_gets_what_the_truth_table_says() -> Result<()> {
-    let own = json!({"exec": {"command": ["/quit"]}});
-    let two = json!([
-        {"name": "app", "image": "none", "lifecycle": {"preStop": own}},
-        {"name": "logs", "image": "none", "lifecycle": {"postStart": own}},
-    ]);
-    let cases = [
-        ("a plain Pod", pod(json!({}), json!({})), vec![sleep(5)], 30),
-        ("a delay of its own", pod(annotated("20s"), json!({})), vec![sleep(20)], 30),
-        ("a delay that needs more grace", pod(annotated("1m30s"), json!({})), vec![sleep(90)], 100),
-        (
-            "a short grace period",
-            pod(json!({}), json!({"terminationGracePeriodSeconds": 3})),
-            vec![sleep(5)],
-            15,
-        ),
-        (
-            "no grace period",
-            pod(json!({}), json!({"terminationGracePeriodSeconds": 0})),
-            vec![sleep(5)],
-            15,
-        ),
-        ("a typo", pod(annotated("soon"), json!({})), vec![sleep(5)], 30),
-        ("more than the maximum", pod(annotated("1000000"), json!({})), vec![sleep(300)], 310),
-        ("no delay", pod(annotated("0"), json!({})), vec![Value::Null], 30),
-        (
-            "opted out",
-            pod(json!({"labels": {"apisix-prestop/inject": "disabled"}}), json!({})),
-            vec![Value::Null],
-            30,
-        ),
-        (
-            "opted out with false",
-            pod(json!({"labels": {"apisix-prestop/inject": "false"}}), json!({})),
-            vec![Value::Null],
-            30,
-        ),
-        (
-            "a hook on one container and none on the next",
-            pod(json!({}), json!({"containers": two})),
-            vec![own, sleep(5)],
-            30,
-        ),
-        (
-            "a native sidecar",
-            pod(
-                json!({}),
-                json!({"initContainers":
-                    [{"name": "mesh", "image": "none", "restartPolicy": "Always"}]}),
-            ),
-            vec![sleep(5)],
-            30,
-        ),
-    ];
-    with_namespace("opted-in", OPTED_IN, async |_, namespace| {
-        for (case, pod, expected, grace) in cases {
-            let admitted = admitted(namespace, &pod).await?;
-            assert_eq!(hooks(&admitted), (expected, grace), "{case}: {admitted:#}");
-            let init = &admitted["spec"]["initContainers"][0]["lifecycle"];
-            assert_eq!(*init, Value::Null, "{case}: init containers are left alone");
-        }
-        Ok(())
-    })
-    .await
+/// Creates the Pod with a dry run: the Pod as it would be stored, and the warnings.
+async fn create(client: &Client, namespace: &str, pod: &Value) -> Result<(Value, Vec<String>)> {
+    let path = format!("/api/v1/namespaces/{namespace}/pods?dryRun=All");
+    let request = Request::post(path).header("content-type", "application/json");
+    let request = request.body(Body::from(serde_json::to_vec(pod)?))?;
+    let response = client.send(request).await?;
+    let warnings = response.headers().get_all("warning").iter();
+    let warnings = warnings.filter_map(|warning| warning_text(warning.to_str().ok()?)).collect();
+    let status = response.status();
+    let body = response.into_body().collect_bytes().await?;
+    ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+    Ok((serde_json::from_slice(&body)?, warnings))
+}
+
+/// The text in a `Warning` header, such as `299 - "what \"it\" says"`.
+fn warning_text(header: &str) -> Option<String> {
+    let quoted = header.split_once('"')?.1.strip_suffix('"')?;
+    let mut characters = quoted.chars();
+    let mut text = String::new();
+    while let Some(character) = characters.next() {
+        text.push(if character == '\\' { characters.next()? } else { character });
+    }
+    Some(text)
+}
+
+#[test]
+fn the_text_of_a_warning_is_read() {
+    let header = r#"299 - "delay: \"5 \\ min\" is odd""#;
+    assert_eq!(warning_text(header).unwrap(), r#"delay: "5 \ min" is odd"#);
 }
 
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
-async fn a_typo_in_an_annotation_shows_as_a_warning() -> Result<()> {
-    with_namespace("warning", OPTED_IN, async |_, namespace| {
-        let output = dry_run(namespace, &pod(annotated("5 min"), json!({}))).await?;
-        let warning = "Warning: apisix-prestop/delay: \"5 min\" is not a time from 0s to 5m, \
-                       such as 15s; using 5s";
-        assert!(output.stderr.contains(warning), "expected {warning:?} in {:?}", output.stderr);
+async fn each_case_comes_out_as_it_says() -> Result<()> {
+    // The chart is installed once for each policy. Without values, it is installed already.
+    let mut policies = BTreeMap::<Vec<String>, Vec<Case>>::new();
+    for case in cases::all().unwrap().into_iter().filter(Case::is_for_api_server) {
+        policies.entry(case.chart_values()).or_default().push(case);
+    }
+    with_namespace("cases", OPTED_IN, async |client, namespace| {
+        let mut faults = Vec::new();
+        for (values, cases) in &policies {
+            if !values.is_empty() {
+                let values: Vec<_> = values.iter().map(String::as_str).collect();
+                installation::install(&client, &values).await?;
+            }
+            let count = cases.len();
+            let answers = futures::stream::iter(cases).map(async |case| {
+                let created = create(&client, namespace, &case.pod_for_api_server()).await;
+                match created {
+                    Ok((stored, warnings)) => case.check_stored(&stored, &warnings),
+                    Err(error) => Err(format!("{}: {}\n{error:#}\n", case.name, case.why)),
+                }
+            });
+            let answers = answers.buffer_unordered(8).collect::<Vec<_>>().await;
+            let failed: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+            println!("cases: {count} with {values:?}, {} failed", failed.len());
+            faults.extend(failed);
+        }
+        installation::install(&client, &[]).await?;
+        assert!(faults.is_empty(), "{} cases failed:\n{}", faults.len(), faults.join("\n"));
         Ok(())
     })
     .await
@@ -264,7 +252,7 @@ async fn metrics_tell_what_was_done() -> Result<()> {
         let mut injected = 0;
         for name in run("kubectl", &pods).await?.stdout.split_whitespace() {
             let path = format!("/api/v1/namespaces/{NAME}/pods/{name}:8080/proxy/metrics");
-            let request = axum::http::Request::get(path).body(Vec::new())?;
+            let request = Request::get(path).body(Vec::new())?;
             let page = client.request_text(request).await?;
             assert!(page.contains("apisix_prestop_hook{hook=\"sleep\"} 1"), "{page}");
             let series =

@@ -1,1 +1,383 @@
+//! The cases in tests/cases: tests/cases/README.md says what is in them.
 
+use std::{collections::BTreeMap, fs};
+
+use apisix_prestop::injection::{GracePolicy, Hook, Policy};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use similar::TextDiff;
+
+use crate::repository;
+
+/// A Pod, a policy, and what has to come of them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Case {
+    /// The name of the test.
+    pub name: String,
+    /// Why this is to come of it.
+    pub why: String,
+    #[serde(default)]
+    policy: PolicyValues,
+    request: Option<Value>,
+    pod: Option<Value>,
+    /// What has to come of it.
+    pub expect: Expectation,
+    /// The row of docs/decisions.md that this is the example of.
+    pub row: Option<String>,
+    not_on_api_server: Option<String>,
+}
+
+/// What differs from the default policy, with the names and values of the chart.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PolicyValues {
+    delay: Option<String>,
+    max_delay: Option<String>,
+    shutdown_reserve: Option<String>,
+    hook: Option<String>,
+    grace: Option<String>,
+    jobs: Option<bool>,
+}
+
+/// What has to come of a case.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Expectation {
+    /// `inject` or `skip`.
+    pub decision: String,
+    /// The reason's name.
+    pub reason: String,
+    #[serde(default)]
+    containers: BTreeMap<String, Value>,
+    grace: Option<i64>,
+    injected: Option<String>,
+    #[serde(default)]
+    notices: Vec<BTreeMap<String, String>>,
+}
+
+/// What came of a case.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// `inject` or `skip`.
+    pub decision: String,
+    /// The reason's name.
+    pub reason: String,
+    /// The names of the notices, in any order.
+    pub notices: Vec<String>,
+    /// Their texts.
+    pub warnings: Vec<String>,
+    /// The Pod afterwards.
+    pub pod: Value,
+}
+
+/// All cases, in the order of their files.
+///
+/// # Errors
+/// When a file is not of the format, with the name of the file and of the case.
+pub fn all() -> Result<Vec<Case>, String> {
+    let folder = repository().join("tests/cases");
+    let files = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut files: Vec<_> = files.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    let mut cases: Vec<Case> = Vec::new();
+    for path in files {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let text = fs::read_to_string(&path).map_err(|error| format!("{file}: {error}"))?;
+        for case in parse(&text).map_err(|error| format!("tests/cases/{file}: {error}"))? {
+            if cases.iter().any(|other| other.name == case.name) {
+                return Err(format!("tests/cases/{file}: there are two cases {}", case.name));
+            }
+            cases.push(case);
+        }
+    }
+    Ok(cases)
+}
+
+/// The cases in a file.
+///
+/// # Errors
+/// When it is not of the format, with the name of the case.
+fn parse(text: &str) -> Result<Vec<Case>, String> {
+    let values: Vec<Value> = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    let parse = |value: Value| {
+        let name = value["name"].to_string();
+        let case = Case::deserialize(value).map_err(|error| format!("case {name}: {error}"))?;
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if !case.name.chars().all(is_name) {
+            return Err(format!("case {name}: a name is in snake_case"));
+        }
+        case.try_policy().map_err(|error| format!("case {name}: {error}"))?;
+        Ok(case)
+    };
+    values.into_iter().map(parse).collect()
+}
+
+impl Case {
+    /// The policy.
+    pub fn policy(&self) -> Policy {
+        self.try_policy().unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    fn try_policy(&self) -> Result<Policy, String> {
+        fn seconds<T: std::str::FromStr<Err: ToString>>(
+            value: Option<&String>,
+            default: T,
+        ) -> Result<T, String> {
+            value.map_or(Ok(default), |value| value.parse().map_err(|e: T::Err| e.to_string()))
+        }
+        let (values, default) = (&self.policy, Policy::default());
+        Ok(Policy {
+            delay: seconds(values.delay.as_ref(), default.delay)?,
+            max_delay: seconds(values.max_delay.as_ref(), default.max_delay)?,
+            shutdown_reserve: seconds(values.shutdown_reserve.as_ref(), default.shutdown_reserve)?,
+            hook: match values.hook.as_deref() {
+                None => default.hook,
+                Some("sleep") => Hook::Sleep,
+                Some("exec") => Hook::Exec,
+                Some(other) => return Err(format!("there is no hook {other}")),
+            },
+            grace: match values.grace.as_deref() {
+                None => default.grace,
+                Some("raise") => GracePolicy::Raise,
+                Some("extend") => GracePolicy::Extend,
+                Some("never") => GracePolicy::Never,
+                Some(other) => return Err(format!("there is no policy {other} for grace")),
+            },
+            jobs: values.jobs.unwrap_or(default.jobs),
+        })
+    }
+
+    /// The values of the chart that make the policy, such as `injection.delay=5s`.
+    pub fn chart_values(&self) -> Vec<String> {
+        let PolicyValues { delay, max_delay, shutdown_reserve, hook, grace, jobs } = &self.policy;
+        let jobs = jobs.map(|jobs| jobs.to_string());
+        let values = [
+            ("delay", delay),
+            ("maxDelay", max_delay),
+            ("shutdownReserve", shutdown_reserve),
+            ("hook", hook),
+            ("grace", grace),
+            ("jobs", &jobs),
+        ];
+        let given = values.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        given.map(|(name, value)| format!("injection.{name}={value}")).collect()
+    }
+
+    /// Whether the case is the creation of a Pod, so that the decision needs no request.
+    pub fn is_creation(&self) -> bool {
+        self.request.is_none()
+    }
+
+    /// Whether the case can be tried on an API server.
+    pub fn is_for_api_server(&self) -> bool {
+        self.is_creation() && self.not_on_api_server.is_none()
+    }
+
+    /// The Pod before.
+    pub fn pod(&self) -> Value {
+        let mut pod = json!({
+            "metadata": {"name": "web"},
+            "spec": {"containers": [{"name": "app"}], "terminationGracePeriodSeconds": 30},
+        });
+        let given = self.pod.clone().unwrap_or_default();
+        for (field, value) in given.as_object().into_iter().flatten() {
+            let Some(members) = value.as_object() else {
+                pod[field] = value.clone();
+                continue;
+            };
+            for (member, value) in members {
+                pod[field][member] = value.clone();
+            }
+        }
+        // What is filled in is taken out by a null.
+        if let Some(fields) = pod.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        if let Some(spec) = pod["spec"].as_object_mut() {
+            spec.retain(|key, value| key != "terminationGracePeriodSeconds" || !value.is_null());
+        }
+        pod
+    }
+
+    /// The Pod before, with what an API server asks for in addition.
+    pub fn pod_for_api_server(&self) -> Value {
+        let mut pod = self.pod();
+        pod["apiVersion"] = json!("v1");
+        pod["kind"] = json!("Pod");
+        pod["metadata"]["name"] = json!("web");
+        for list in ["containers", "initContainers"] {
+            for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+                container["image"] = json!("none");
+            }
+        }
+        pod
+    }
+
+    /// The request of the AdmissionReview, which `request` is merged into.
+    pub fn merged_into(&self, mut request: Value) -> Value {
+        if let Some(change) = &self.request {
+            json_patch::merge(&mut request, change);
+        }
+        request
+    }
+
+    /// The Pod `before` as it has to be afterwards.
+    fn after(&self, mut before: Value) -> Value {
+        let Expectation { containers, grace, injected, .. } = &self.expect;
+        for container in before["spec"]["containers"].as_array_mut().into_iter().flatten() {
+            let name = container["name"].as_str().unwrap_or_default();
+            if let Some(hook) = containers.get(name) {
+                container["lifecycle"]["preStop"] = hook.clone();
+            }
+        }
+        if let Some(grace) = grace {
+            before["spec"]["terminationGracePeriodSeconds"] = json!(grace);
+        }
+        if let Some(injected) = injected {
+            before["metadata"]["annotations"]["apisix-prestop/injected"] = json!(injected);
+        }
+        before
+    }
+
+    /// The names of the notices, sorted, and their texts.
+    fn notices(&self) -> (Vec<&String>, Vec<&String>) {
+        let mut names: Vec<_> = self.expect.notices.iter().flat_map(BTreeMap::keys).collect();
+        names.sort();
+        (names, self.expect.notices.iter().flat_map(BTreeMap::values).collect())
+    }
+
+    /// Compares what came of the case with what has to.
+    ///
+    /// # Errors
+    /// When they differ: why it has to be so, and the difference.
+    pub fn check(&self, actual: &Outcome) -> Result<(), String> {
+        let (names, texts) = self.notices();
+        let expected = json!({
+            "decision": self.expect.decision, "reason": self.expect.reason,
+            "notices": names, "warnings": texts, "pod": self.after(self.pod()),
+        });
+        let mut names = actual.notices.clone();
+        names.sort();
+        let actual = json!({
+            "decision": actual.decision, "reason": actual.reason,
+            "notices": names, "warnings": actual.warnings, "pod": actual.pod,
+        });
+        if expected == actual {
+            return Ok(());
+        }
+        let (expected, actual) = (format!("{expected:#}\n"), format!("{actual:#}\n"));
+        let diff = TextDiff::from_lines(&expected, &actual);
+        let diff = diff.unified_diff().header("expected", "actual").to_string();
+        Err(self.failure(&diff))
+    }
+
+    /// Compares what an API server stores with what has to come of the case. The API server fills
+    /// in more than that.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_stored(&self, stored: &Value, warnings: &[String]) -> Result<(), String> {
+        let mut faults = Vec::new();
+        let mut expected = self.after(self.pod_for_api_server());
+        let record = &mut expected["metadata"]["annotations"]["apisix-prestop/injected"];
+        let is_recorded = !record.is_null();
+        missing(stored, &expected, "", &mut faults);
+        let (_, texts) = self.notices();
+        for text in texts.into_iter().filter(|text| !warnings.contains(text)) {
+            faults.push(format!("there is no warning {text:?}"));
+        }
+        if !is_recorded && !stored["metadata"]["annotations"]["apisix-prestop/injected"].is_null() {
+            faults.push("the Pod was injected".to_owned());
+        }
+        for list in ["containers", "initContainers"] {
+            let [before, after] = [&expected, stored].map(|pod| pod["spec"][list].as_array());
+            for (before, after) in before.into_iter().flatten().zip(after.into_iter().flatten()) {
+                let hook = &after["lifecycle"]["preStop"];
+                if before["lifecycle"]["preStop"].is_null() && !hook.is_null() {
+                    faults.push(format!("{} has the hook {hook}", after["name"]));
+                }
+            }
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let faults = faults.join("\n");
+        Err(self.failure(&format!("{faults}\nwarnings: {warnings:?}\n{stored:#}\n")))
+    }
+
+    fn failure(&self, what: &str) -> String {
+        format!("{}: {}\n{what}", self.name, self.why)
+    }
+}
+
+/// What of `expected` is not in `actual`. A null and an empty object are in it where there is
+/// nothing.
+fn missing(actual: &Value, expected: &Value, path: &str, faults: &mut Vec<String>) {
+    match (expected, actual) {
+        (Value::Null, Value::Null) => {}
+        (Value::Object(members), Value::Object(_) | Value::Null) => {
+            for (key, member) in members {
+                missing(&actual[key], member, &format!("{path}/{key}"), faults);
+            }
+        }
+        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
+            for (index, (item, other)) in items.iter().zip(others).enumerate() {
+                missing(other, item, &format!("{path}/{index}"), faults);
+            }
+        }
+        _ if expected == actual => {}
+        _ => faults.push(format!("{path}: expected {expected}, got {actual}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        parse(text).unwrap_err()
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_with_its_case() {
+        let case = "- name: a\n  why: b\n  expect: {decision: skip, reason: job, graec: 5}\n";
+        let error = refused(case);
+        assert!(error.starts_with("case \"a\": unknown field `graec`"), "{error}");
+        let error =
+            refused("- name: a\n  why: b\n  expect: {decision: skip, reason: job}\n  rwo: c\n");
+        assert!(error.starts_with("case \"a\": unknown field `rwo`"), "{error}");
+        let error = refused(
+            "- name: a\n  why: b\n  policy: {hook: curl}\n  expect: {decision: skip, reason: job}\n",
+        );
+        assert_eq!(error, "case \"a\": there is no hook curl");
+    }
+
+    #[test]
+    fn what_an_api_server_fills_in_is_no_difference() {
+        let case = "- {name: a, why: b, expect: {decision: skip, reason: hook_present},\n\
+                    pod: {spec: {containers: [{name: app, lifecycle: {preStop: {httpGet: {port: 80}}}}]}}}\n";
+        let case = parse(case).unwrap().remove(0);
+        let mut stored = case.pod_for_api_server();
+        stored["spec"]["dnsPolicy"] = json!("ClusterFirst");
+        stored["spec"]["containers"][0]["lifecycle"]["preStop"]["httpGet"]["path"] = json!("/");
+        assert_eq!(case.check_stored(&stored, &[]), Ok(()));
+        stored["metadata"]["annotations"]["apisix-prestop/injected"] = json!("app=5s");
+        stored["spec"]["terminationGracePeriodSeconds"] = json!(31);
+        let error = case.check_stored(&stored, &[]).unwrap_err();
+        for fault in ["the Pod was injected", "expected 30, got 31"] {
+            assert!(error.contains(fault), "expected {fault:?} in {error}");
+        }
+    }
+
+    #[test]
+    fn a_hook_that_should_not_be_there_is_a_fault() {
+        let case = parse("- {name: a, why: b, expect: {decision: skip, reason: job}}\n");
+        let case = case.unwrap().remove(0);
+        let mut stored = case.pod_for_api_server();
+        stored["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] = json!(5);
+        let error = case.check_stored(&stored, &[]).unwrap_err();
+        assert!(error.contains("\"app\" has the hook"), "{error}");
+    }
+}

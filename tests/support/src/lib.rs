@@ -15,6 +15,8 @@ pub mod plan;
 pub mod proc;
 #[cfg(feature = "program")]
 pub mod program;
+#[cfg(feature = "router")]
+pub mod router;
 pub mod tls;
 
 use std::path::{Path, PathBuf};
