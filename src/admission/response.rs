@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AdmissionReview<'a> {
+struct AdmissionReviewResponse<'a> {
     api_version: &'static str,
     kind: &'static str,
     response: AdmissionResponse<'a>,
@@ -65,7 +65,7 @@ pub fn write(
     let mut answer = Vec::with_capacity(USUAL_LENGTH + patch.as_ref().map_or(0, String::len));
     serde_json::to_writer(
         &mut answer,
-        &AdmissionReview {
+        &AdmissionReviewResponse {
             api_version: ADMISSION_API_VERSION,
             kind: "AdmissionReview",
             response: AdmissionResponse {

@@ -21,7 +21,7 @@ use super::{
     publication::{bundles, publish},
     replica::{NotReady, Replica, View},
     secret::{request, write},
-    state::{Data, State},
+    state::{SecretData, State},
     step::{Lifetimes, SecretChange},
 };
 use crate::{
@@ -193,7 +193,7 @@ impl Synchronizer {
         configuration: Option<&Configuration>,
     ) -> Result<Duration, Failure> {
         let published = configuration.map(bundles).unwrap_or_default();
-        let empty = Data::default();
+        let empty = SecretData::default();
         let view = View {
             secret: secret.map(|secret| secret.data.as_ref().unwrap_or(&empty)),
             request: secret.and_then(request),

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::{
     issue::IssueError,
     names::ServiceNames,
-    state::{Data, State, Unusable},
+    state::{SecretData, State, Unusable},
     step::{Lifetimes, RotationRequest, SecretChange, Situation, Step, step},
 };
 use crate::{readiness::Condition, tls::Certificate};
@@ -27,7 +27,7 @@ pub(super) struct Replica {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
     /// The data of the Secret, if there is a Secret.
-    pub(super) secret: Option<&'a Data>,
+    pub(super) secret: Option<&'a SecretData>,
     /// What the annotation of the Secret asks for.
     pub(super) request: Option<RotationRequest>,
     /// The bundle of each webhook of the configuration; empty if there is no configuration.

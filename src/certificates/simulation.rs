@@ -22,7 +22,7 @@ use rustls::{
 use super::{
     names::ServiceNames,
     replica::{Actions, Replica, View},
-    state::{Data, State},
+    state::{SecretData, State},
     step::{Lifetimes, RotationRequest},
 };
 use crate::tls::Validity;
@@ -83,7 +83,7 @@ struct Process {
 #[derive(Clone)]
 struct Observation {
     version: u64,
-    secret: Option<Data>,
+    secret: Option<SecretData>,
     request: Option<RotationRequest>,
     published: Vec<u8>,
 }
@@ -92,9 +92,9 @@ struct World {
     lifetimes: Lifetimes,
     passed: Duration,
     version: u64,
-    secret: Option<Data>,
+    secret: Option<SecretData>,
     request: Option<RotationRequest>,
-    backups: Vec<Data>,
+    backups: Vec<SecretData>,
     /// What was published, and when.
     published: Vec<(Duration, Vec<u8>)>,
     processes: Vec<Process>,
@@ -258,7 +258,7 @@ impl World {
         Ok(wake_in)
     }
 
-    fn put(&mut self, secret: Option<Data>) {
+    fn put(&mut self, secret: Option<SecretData>) {
         self.backups.extend(self.secret.clone());
         self.secret = secret;
         self.version += 1;

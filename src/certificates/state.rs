@@ -10,7 +10,7 @@ use crate::tls::{
 };
 
 /// The `data` of the Secret.
-pub(super) type Data = BTreeMap<String, ByteString>;
+pub(super) type SecretData = BTreeMap<String, ByteString>;
 
 const TLS_CERT: &str = "tls.crt";
 const TLS_KEY: &str = "tls.key";
@@ -61,7 +61,7 @@ impl State {
     ///
     /// # Errors
     /// When something is missing, cannot be read, or does not belong together.
-    pub(super) fn read(data: &Data) -> Result<Self, Unusable> {
+    pub(super) fn read(data: &SecretData) -> Result<Self, Unusable> {
         let next = match data.get(NEXT_CA_CERT).or_else(|| data.get(NEXT_CA_KEY)) {
             Some(_) => Some(read_pair(data, NEXT_CA_CERT, NEXT_CA_KEY)?),
             None => None,
@@ -79,8 +79,8 @@ impl State {
     }
 
     /// As the Secret holds it.
-    pub(super) fn data(&self) -> Data {
-        let mut data = Data::new();
+    pub(super) fn data(&self) -> SecretData {
+        let mut data = SecretData::new();
         let mut put = |name: &str, text: &str| {
             data.insert(name.to_owned(), ByteString(text.as_bytes().to_vec()))
         };
@@ -120,13 +120,13 @@ impl State {
     }
 }
 
-fn read_text<'a>(data: &'a Data, name: &'static str) -> Result<&'a str, Unusable> {
+fn read_text<'a>(data: &'a SecretData, name: &'static str) -> Result<&'a str, Unusable> {
     let bytes = data.get(name).ok_or(Unusable::Missing(name))?;
     std::str::from_utf8(&bytes.0).map_err(|_| Unusable::NotText(name))
 }
 
 fn read_pair(
-    data: &Data,
+    data: &SecretData,
     certificate_name: &'static str,
     key_name: &'static str,
 ) -> Result<Pair, Unusable> {
@@ -140,7 +140,7 @@ fn read_pair(
     Ok(Pair { certificate, key })
 }
 
-fn read_certificates(data: &Data, name: &'static str) -> Result<Vec<Certificate>, Unusable> {
+fn read_certificates(data: &SecretData, name: &'static str) -> Result<Vec<Certificate>, Unusable> {
     let text = read_text(data, name)?;
     CertificateDer::pem_slice_iter(text.as_bytes())
         .map(|der| {

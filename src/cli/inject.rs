@@ -10,7 +10,7 @@ use clap::Args;
 use super::injection::{DelayAboveMaximum, HookMode, InjectionArgs};
 use crate::{
     injection::Hook,
-    manifests::{self, Change, Error as ManifestsError, Format, change, read_sources, render},
+    manifests::{Format, ManifestError, Operation, apply, read_sources, render},
 };
 
 /// Why `inject` or `uninject` failed.
@@ -21,13 +21,13 @@ pub enum InjectError {
     Flags(#[from] DelayAboveMaximum),
     /// The manifests cannot be read, changed or written.
     #[error(transparent)]
-    Manifests(#[from] manifests::Error),
+    Manifests(#[from] ManifestError),
 }
 
 impl InjectError {
     /// Whether other flags or another input would help.
     pub(super) const fn is_usage(&self) -> bool {
-        use manifests::Error::{Notices, Write};
+        use ManifestError::{Notices, Write};
         !matches!(self, Self::Manifests(Notices(_) | Write(_)))
     }
 }
@@ -69,27 +69,27 @@ pub(super) fn inject(args: &InjectArgs) -> Result<(), InjectError> {
         say("hook auto: there is no cluster to ask, so it means exec; --hook sleep works in any \
              image, from Kubernetes 1.30 on");
     }
-    Ok(run(&args.manifests, &Change::Inject(policy))?)
+    Ok(run(&args.manifests, &Operation::Inject(policy))?)
 }
 
 pub(super) fn uninject(args: &ManifestArgs) -> Result<(), InjectError> {
-    Ok(run(args, &Change::Uninject)?)
+    Ok(run(args, &Operation::Uninject)?)
 }
 
 /// Everything is read and decided before anything is written.
-fn run(args: &ManifestArgs, what: &Change) -> Result<(), manifests::Error> {
+fn run(args: &ManifestArgs, operation: &Operation) -> Result<(), ManifestError> {
     let sources = read_sources(&args.filename, args.recursive)?;
-    let (changed, report) = change(sources, what)?;
+    let (changed, report) = apply(sources, operation)?;
     if !args.dry_run {
         let mut stdout = io::stdout().lock();
         stdout
             .write_all(render(&changed, args.output).as_bytes())
             .and_then(|()| stdout.flush())
-            .map_err(ManifestsError::Write)?;
+            .map_err(ManifestError::Write)?;
     }
     say(&report.to_string());
     match report.notices() {
-        notices if notices > 0 && args.fail_on_notice => Err(ManifestsError::Notices(notices)),
+        notices if notices > 0 && args.fail_on_notice => Err(ManifestError::Notices(notices)),
         _ => Ok(()),
     }
 }

@@ -37,7 +37,7 @@ pub enum Command {
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum CommandError {
     /// `serve` failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -50,8 +50,8 @@ impl Cli {
     /// Runs the command to its end.
     ///
     /// # Errors
-    /// When the command fails. [`Error::exit_code`] says whether its input is the cause.
-    pub fn run(self) -> Result<(), Error> {
+    /// When the command fails. [`CommandError::exit_code`] says whether its input is the cause.
+    pub fn run(self) -> Result<(), CommandError> {
         match self.command {
             Command::Serve(args) => Ok(serve::run(*args)?),
             Command::Inject(args) => Ok(inject::inject(&args)?),
@@ -60,7 +60,7 @@ impl Cli {
     }
 }
 
-impl Error {
+impl CommandError {
     /// 2 for an error of usage, which other flags or another input would mend. Otherwise 1.
     pub fn exit_code(&self) -> ExitCode {
         let is_usage = match self {

@@ -157,19 +157,19 @@ pub struct Lifecycle<'a> {
 
 /// The labels of a Pod, in the order of the text.
 #[derive(Debug, Default)]
-pub struct Labels<'a>(Vec<Entry<'a>>);
+pub struct Labels<'a>(Vec<KeyValue<'a>>);
 
 /// The annotations of a Pod that we read, in the order of the text.
 ///
 /// A Pod carries dozens of others; keeping those would cost more than everything else.
 #[derive(Debug, Default)]
 pub struct KnownAnnotations<'a> {
-    known: Vec<Entry<'a>>,
+    known: Vec<KeyValue<'a>>,
     presence: Presence,
 }
 
 /// A key and its value.
-type Entry<'a> = (Cow<'a, str>, Cow<'a, str>);
+type KeyValue<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// Whether a map exists. That says where a patch can add a member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -216,7 +216,7 @@ impl KnownAnnotations<'_> {
     }
 }
 
-fn value<'e>(entries: &'e [Entry<'_>], key: &str) -> Option<&'e str> {
+fn value<'e>(entries: &'e [KeyValue<'_>], key: &str) -> Option<&'e str> {
     entries.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_ref())
 }
 
@@ -241,7 +241,7 @@ struct EntriesVisitor<F> {
 }
 
 impl<'de, F: Fn(&str) -> bool> Visitor<'de> for EntriesVisitor<F> {
-    type Value = (Vec<Entry<'de>>, Presence);
+    type Value = (Vec<KeyValue<'de>>, Presence);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map of strings, or null")

@@ -1,14 +1,14 @@
-//! What keeps manifests from being read or changed.
+//! Why manifests cannot be read or changed.
 
 use std::io;
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ManifestError {
     /// A file or directory cannot be read.
     #[error("{path}: {source}")]
     Read {
-        /// Which.
+        /// The file or directory.
         path: String,
         /// Why.
         #[source]
@@ -17,7 +17,7 @@ pub enum Error {
     /// A file is not text.
     #[error("{file}:{line}: not UTF-8")]
     NotUtf8 {
-        /// Which.
+        /// The file or directory.
         file: String,
         /// The line of the first byte that is to blame.
         line: usize,
@@ -25,7 +25,7 @@ pub enum Error {
     /// A directory holds no manifests.
     #[error("{path}: no *.yaml, *.yml or *.json file in it")]
     NoManifests {
-        /// Which.
+        /// The file or directory.
         path: String,
     },
     /// A document cannot be read, or not be changed.
@@ -112,4 +112,11 @@ pub enum Fault {
     /// The text that we made does not say what it should. Never written.
     #[error("cannot be changed without changing something else too: please report it")]
     Unfaithful,
+}
+
+/// The message of serde_json without the position, which the fault names itself.
+pub(super) fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let end = text.rfind(" at line ").unwrap_or(text.len());
+    text[..end].to_owned()
 }

@@ -1,22 +1,24 @@
-//! Manifests on disk: what the webhook does to Pods, done to files.
+//! Manifests: does for files what the webhook does for Pods.
 //!
-//! The decision is the core's ([`crate::injection`]). Here a text is read with the positions of
-//! everything in it, the Pods and Pod templates are found, and what the decision adds is put into
-//! the text. Everything else stays as it is, byte for byte. No file is ever written.
+//! The core decides ([`crate::injection`]). This room reads a text with the position of everything
+//! in it, finds the Pods and Pod templates, and adds to the text what the decision adds. All other
+//! bytes stay. It never writes a file.
 
-mod change;
 mod error;
 mod objects;
+mod operation;
+mod outcome;
 mod output;
+mod printable;
 mod report;
 mod source;
 mod text;
 
-pub use change::Change;
-pub use error::{Error, Fault};
+pub use error::{Fault, ManifestError};
+pub use operation::Operation;
 pub use output::{Format, render};
 pub use report::Report;
-pub use source::{Source, read_sources};
+pub use source::{ManifestSource, read_sources};
 
 use json_patch::Patch;
 use serde_json::Value;
@@ -24,22 +26,22 @@ use serde_json::Value;
 use objects::{Object, Pods};
 use text::{Data, Loss, Stream};
 
-/// A text before and after.
+/// A text before and after an operation.
 #[derive(Debug)]
-pub struct Changed {
-    source: Source,
+pub struct ChangedSource {
+    source: ManifestSource,
     after: String,
     patches: Vec<ObjectPatch>,
 }
 
-impl Changed {
-    /// The text after the change.
+impl ChangedSource {
+    /// The text after the operation.
     pub fn after(&self) -> &str {
         &self.after
     }
 }
 
-/// What was done to an object.
+/// The patch of an object.
 #[derive(Debug)]
 struct ObjectPatch {
     /// The number of its document, from 1.
@@ -48,24 +50,31 @@ struct ObjectPatch {
     patch: Patch,
 }
 
-/// Does `change` to all `sources`, or to none.
+/// Applies `operation` to all `sources`, or to none.
 ///
 /// # Errors
-/// When one of them cannot be read, or not be changed without changing something else too.
-pub fn change(sources: Vec<Source>, change: &Change) -> Result<(Vec<Changed>, Report), Error> {
+/// When a source cannot be read, or cannot be changed without changing something else too.
+pub fn apply(
+    sources: Vec<ManifestSource>,
+    operation: &Operation,
+) -> Result<(Vec<ChangedSource>, Report), ManifestError> {
     let mut report = Report::new(sources.len() > 1);
     let changed = sources
         .into_iter()
         .map(|source| {
             report.file(&source.name);
-            change_text(source, change, &mut report)
+            apply_to(source, operation, &mut report)
         })
         .collect::<Result<_, _>>()?;
     Ok((changed, report))
 }
 
-fn change_text(source: Source, change: &Change, report: &mut Report) -> Result<Changed, Error> {
-    let manifest = |(line, document, fault)| Error::Manifest {
+fn apply_to(
+    source: ManifestSource,
+    operation: &Operation,
+    report: &mut Report,
+) -> Result<ChangedSource, ManifestError> {
+    let manifest = |(line, document, fault)| ManifestError::Manifest {
         file: source.name.clone(),
         line,
         document,
@@ -84,13 +93,14 @@ fn change_text(source: Source, change: &Change, report: &mut Report) -> Result<C
         let fail = |fault| manifest((stream.documents[index].line, index + 1, fault));
         let mut changed = Vec::new();
         for object in objects::objects(&data.value) {
-            let patch = decide(&object, change, report).map_err(fail)?;
+            let patch = decide(&object, operation, report).map_err(fail)?;
             if patch.is_empty() {
                 continue;
             }
-            let target = wanted.pointer_mut(&object.path).unwrap_or(&mut Value::Null).take();
+            let target =
+                wanted.pointer_mut(object.path.as_str()).unwrap_or(&mut Value::Null).take();
             let target = patched(target, &patch, &object).map_err(fail)?;
-            if let Some(place) = wanted.pointer_mut(&object.path) {
+            if let Some(place) = wanted.pointer_mut(object.path.as_str()) {
                 *place = target;
             }
             patches.push(ObjectPatch { document: index + 1, object: object.value.clone(), patch });
@@ -106,7 +116,7 @@ fn change_text(source: Source, change: &Change, report: &mut Report) -> Result<C
     for (index, loss) in losses {
         report.notice(&titles[index], &loss);
     }
-    Ok(Changed { after, source, patches })
+    Ok(ChangedSource { after, source, patches })
 }
 
 fn patched(mut target: Value, patch: &Patch, object: &Object<'_>) -> Result<Value, Fault> {
@@ -114,17 +124,17 @@ fn patched(mut target: Value, patch: &Patch, object: &Object<'_>) -> Result<Valu
         Ok(()) => Ok(target),
         Err(error) => Err(Fault::Template {
             object: object.title.clone(),
-            path: object.path.clone(),
+            path: object.path.to_string(),
             message: error.to_string(),
         }),
     }
 }
 
-/// The patch for an object, with what is to be said about it said.
-fn decide(object: &Object<'_>, change: &Change, report: &mut Report) -> Result<Patch, Fault> {
+/// The patch for an object. Adds the lines about the object to the report.
+fn decide(object: &Object<'_>, operation: &Operation, report: &mut Report) -> Result<Patch, Fault> {
     match &object.pods {
         Pods::At { path, is_job } => {
-            let outcome = change.of(object, path, *is_job)?;
+            let outcome = operation.of(object, path, *is_job)?;
             report.object(&object.title, &outcome);
             Ok(outcome.patch)
         }
@@ -133,7 +143,7 @@ fn decide(object: &Object<'_>, change: &Change, report: &mut Report) -> Result<P
             Ok(Patch::default())
         }
         Pods::Unknown { paths } => {
-            let what = "a Pod template in a kind that we do not know is left as it is";
+            let what = "a Pod template in an unknown kind stays as it is";
             report.notice(&object.title, &format!("{}: {what}", paths.join(", ")));
             report.other();
             Ok(Patch::default())
@@ -145,40 +155,29 @@ fn decide(object: &Object<'_>, change: &Change, report: &mut Report) -> Result<P
     }
 }
 
-/// The text that says `wanted`, and what it loses. Or the document for which there is none.
+/// The text that says `wanted`, and what it loses. Otherwise the document that cannot be changed
+/// without changing something else too.
 fn written(
-    source: &Source,
+    source: &ManifestSource,
     stream: &Stream<'_>,
     data: &[Data],
     wanted: &[Value],
 ) -> Result<(String, Vec<(usize, Loss)>), usize> {
-    let changed = |index: usize| data[index].value != wanted[index];
-    if !(0..data.len()).any(changed) {
-        return Ok((source.text.clone(), Vec::new()));
-    }
-    let write = |anew: &dyn Fn(usize) -> bool| {
-        let mut edits = Vec::new();
-        let mut losses = Vec::new();
-        for index in (0..data.len()).filter(|index| changed(*index)) {
-            let (document, data) = (&stream.documents[index], &data[index]);
-            let (new, lost) = if anew(index) {
-                text::rewrite(&source.text, stream, document, &wanted[index])
-            } else {
-                text::edits(&source.text, stream, document, data, &wanted[index])
-            };
+    let (mut edits, mut losses, mut first) = (Vec::new(), Vec::new(), None);
+    for (index, (data, wanted)) in data.iter().zip(wanted).enumerate() {
+        if data.value != *wanted {
+            let document = &stream.documents[index];
+            let (new, lost) = text::edits(&source.text, stream, document, data, wanted);
             edits.extend(new);
             losses.extend(lost.into_iter().map(|loss| (index, loss)));
+            first = first.or(Some(index));
         }
-        (text::apply(&source.text, edits), losses)
-    };
-    // Never trusted: what was written is read again.
-    let (after, losses) = write(&|_| false);
-    let Err(wrong) = text::says(&after, source.is_json, wanted) else {
-        return Ok((after, losses));
-    };
-    let (after, losses) = write(&|index| wrong.is_none_or(|wrong| wrong == index));
+    }
+    let Some(first) = first else { return Ok((source.text.clone(), losses)) };
+    let after = text::apply(&source.text, edits);
+    // The edits are not trusted: the result is read again.
     match text::says(&after, source.is_json, wanted) {
         Ok(()) => Ok((after, losses)),
-        Err(wrong) => Err(wrong.or_else(|| (0..data.len()).find(|i| changed(*i))).unwrap_or(0)),
+        Err(wrong) => Err(wrong.unwrap_or(first)),
     }
 }

@@ -1,52 +1,52 @@
-//! Where the Pods are: the kinds that hold a Pod template.
+//! The kinds that hold a Pod template, and where.
 
+use jsonptr::{Pointer, PointerBuf};
 use serde_json::Value;
 
-use super::{report::printable, text::escaped};
+use super::printable::printable;
 
 /// A Kubernetes object in a document.
 #[derive(Debug)]
 pub(super) struct Object<'v> {
     /// Its kind and name, such as `deployment/web`.
     pub(super) title: String,
-    /// Where it is in the document, as a JSON pointer.
-    pub(super) path: String,
+    /// Where it is in the document.
+    pub(super) path: PointerBuf,
     pub(super) value: &'v Value,
     pub(super) pods: Pods,
 }
 
-/// What an object has to do with Pods.
+/// The Pods of an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Pods {
-    /// It is a Pod, or has a Pod template at this JSON pointer.
-    At { path: &'static str, is_job: bool },
-    /// Its kind should have a Pod template, but it does not: a Rollout that refers to a
-    /// Deployment.
+    /// It is a Pod, or has a Pod template at this path.
+    At { path: &'static Pointer, is_job: bool },
+    /// Its kind has a Pod template, but the object does not: a Rollout that refers to a Deployment.
     Missing,
-    /// Nothing.
+    /// It has none.
     None,
-    /// We do not know the kind, and it looks as if there were Pod templates here.
+    /// Its kind is unknown, and these paths look like Pod templates.
     Unknown { paths: Vec<String> },
 }
 
 /// A kind, by group and name, and where its Pod template is.
-struct Kind {
+struct WorkloadKind {
     group: &'static str,
     kind: &'static str,
-    path: &'static str,
-    /// Whether a Job will own the Pods.
+    path: &'static Pointer,
+    /// Whether a Job controls the Pods.
     is_job: bool,
 }
 
-const fn kind(group: &'static str, kind: &'static str, path: &'static str) -> Kind {
-    Kind { group, kind, path, is_job: false }
+const fn kind(group: &'static str, kind: &'static str, path: &'static str) -> WorkloadKind {
+    WorkloadKind { group, kind, path: Pointer::from_static(path), is_job: false }
 }
 
-const fn job(name: &'static str, path: &'static str) -> Kind {
-    Kind { group: "batch", kind: name, path, is_job: true }
+const fn job(name: &'static str, path: &'static str) -> WorkloadKind {
+    WorkloadKind { is_job: true, ..kind("batch", name, path) }
 }
 
-const KINDS: [Kind; 13] = [
+const KINDS: [WorkloadKind; 13] = [
     kind("", "Pod", ""),
     kind("", "PodTemplate", "/template"),
     kind("", "ReplicationController", "/spec/template"),
@@ -65,13 +65,13 @@ const KINDS: [Kind; 13] = [
 /// The objects in a document: one, or those of a list.
 pub(super) fn objects(document: &Value) -> Vec<Object<'_>> {
     let mut objects = Vec::new();
-    collect(document, String::new(), ("", ""), &mut objects);
+    collect(document, PointerBuf::new(), ("", ""), &mut objects);
     objects
 }
 
 fn collect<'v>(
     value: &'v Value,
-    path: String,
+    path: PointerBuf,
     (default_version, default_kind): (&str, &str),
     objects: &mut Vec<Object<'v>>,
 ) {
@@ -79,10 +79,11 @@ fn collect<'v>(
     let version = text("apiVersion").unwrap_or(default_version);
     let kind = text("kind").unwrap_or(default_kind);
     if let (Some(item_kind), Some(items)) = (kind.strip_suffix("List"), value["items"].as_array()) {
-        // The items of a `List` say what they are; those of a `PodList` need not.
+        // The items of a `List` name their kind; those of a `PodList` need not.
         for (index, item) in items.iter().enumerate() {
             let default = if item_kind.is_empty() { ("", "") } else { (version, item_kind) };
-            collect(item, format!("{path}/items/{index}"), default, objects);
+            let path = path.with_trailing_token("items").with_trailing_token(index);
+            collect(item, path, default, objects);
         }
         return;
     }
@@ -98,20 +99,20 @@ fn collect<'v>(
 fn pods(version: &str, kind: &str, value: &Value) -> Pods {
     let group = version.split_once('/').map_or("", |(group, _)| group);
     match KINDS.iter().find(|known| known.group == group && known.kind == kind) {
-        Some(Kind { path, is_job, .. }) => match value.pointer(path) {
+        Some(WorkloadKind { path, is_job, .. }) => match value.pointer(path.as_str()) {
             Some(Value::Null) | None => Pods::Missing,
             Some(_) => Pods::At { path, is_job: *is_job },
         },
         None => {
             let mut paths = Vec::new();
-            templates(value, String::new(), &mut paths);
+            templates(value, PointerBuf::new(), &mut paths);
             if paths.is_empty() { Pods::None } else { Pods::Unknown { paths } }
         }
     }
 }
 
-/// What looks like a Pod template: a `containers` that lists mappings.
-fn templates(value: &Value, path: String, paths: &mut Vec<String>) {
+/// Finds what looks like a Pod template: a `containers` that lists mappings with names.
+fn templates(value: &Value, path: PointerBuf, paths: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
             let containers = map.get("containers").and_then(Value::as_array);
@@ -119,17 +120,17 @@ fn templates(value: &Value, path: String, paths: &mut Vec<String>) {
                 !containers.is_empty() && containers.iter().all(|item| item["name"].is_string())
             });
             if is_spec {
-                let path = path.strip_suffix("/spec").unwrap_or(&path);
-                paths.push(if path.is_empty() { "/".to_owned() } else { path.to_owned() });
+                let template = path.as_str().strip_suffix("/spec").unwrap_or(path.as_str());
+                paths.push(if template.is_empty() { "/".to_owned() } else { template.to_owned() });
                 return;
             }
             for (key, value) in map {
-                templates(value, format!("{path}/{}", escaped(key)), paths);
+                templates(value, path.with_trailing_token(key.as_str()), paths);
             }
         }
         Value::Array(items) => {
             for (index, value) in items.iter().enumerate() {
-                templates(value, format!("{path}/{index}"), paths);
+                templates(value, path.with_trailing_token(index), paths);
             }
         }
         _ => {}

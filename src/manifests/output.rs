@@ -1,4 +1,4 @@
-//! What goes to stdout.
+//! The output on stdout.
 
 use std::borrow::Cow;
 
@@ -6,24 +6,24 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use super::{Changed, text};
+use super::{ChangedSource, text};
 
-/// What is written.
+/// The format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// The manifests as YAML
     Yaml,
-    /// The manifests as JSON, one object behind the other
+    /// The manifests as JSON, one object after the other
     Json,
-    /// A line of JSON for each object that changes: which it is, and a patch for
+    /// One line of JSON per changed object: its identity, and a patch for
     /// `kubectl patch --type=json`
     Patch,
     /// A unified diff
     Diff,
 }
 
-/// All texts in `format`; without one, each in the format that it came in.
-pub fn render(changed: &[Changed], format: Option<Format>) -> String {
+/// All texts in `format`, or each in the format of its input.
+pub fn render(changed: &[ChangedSource], format: Option<Format>) -> String {
     match format {
         Some(Format::Patch) => changed.iter().map(patches).collect(),
         Some(Format::Diff) => changed.iter().map(diff).collect(),
@@ -36,8 +36,8 @@ pub fn render(changed: &[Changed], format: Option<Format>) -> String {
     }
 }
 
-/// A text, converted if it is not in `format` already.
-fn manifests(changed: &Changed, format: Option<Format>, is_alone: bool) -> Cow<'_, str> {
+/// A text in `format`.
+fn manifests(changed: &ChangedSource, format: Option<Format>, is_alone: bool) -> Cow<'_, str> {
     let after = &changed.after;
     let converted = || {
         let stream = text::read(after, changed.source.is_json).ok()?;
@@ -45,16 +45,16 @@ fn manifests(changed: &Changed, format: Option<Format>, is_alone: bool) -> Cow<'
         match format {
             Some(Format::Json) if !stream.is_json => Some(text::to_json(&stream, &data?)),
             Some(Format::Yaml) if stream.is_json => Some(text::to_yaml(&stream, &data?)),
-            // Behind or in front of YAML, objects of JSON have to be separated.
+            // Before or after YAML, JSON objects need a separator.
             None if stream.is_json && !is_alone => Some(text::separated(after, &stream)),
             _ => None,
         }
     };
-    // It has been read before: what cannot be read does not come here.
+    // The text has been read before, so this conversion does not fail.
     converted().map_or(Cow::Borrowed(after), Cow::Owned)
 }
 
-/// Objects of JSON, one behind the other.
+/// JSON objects, one after the other.
 fn concatenated(texts: &[Cow<'_, str>]) -> String {
     let [text] = texts else {
         let objects = texts.iter().map(|text| bare(text).trim()).filter(|text| !text.is_empty());
@@ -63,7 +63,7 @@ fn concatenated(texts: &[Cow<'_, str>]) -> String {
     text.clone().into_owned()
 }
 
-/// A text without a byte order mark, for one that is not the first.
+/// A text without a byte order mark, which only the first text may have.
 fn bare(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
@@ -73,7 +73,7 @@ fn joined(texts: &[Cow<'_, str>]) -> String {
     let mut stream = String::new();
     for text in texts {
         if stream.is_empty() {
-            // A stream that begins with a brace would be taken for nothing but JSON.
+            // Readers take a stream that begins with a brace for JSON only.
             if texts.len() > 1 && text.starts_with(['{', '[']) {
                 stream.push_str("---\n");
             }
@@ -94,7 +94,7 @@ fn joined(texts: &[Cow<'_, str>]) -> String {
     stream
 }
 
-fn patches(changed: &Changed) -> String {
+fn patches(changed: &ChangedSource) -> String {
     let lines = changed.patches.iter().map(|one| {
         let metadata = &one.object["metadata"];
         let mut line = json!({
@@ -113,8 +113,8 @@ fn patches(changed: &Changed) -> String {
     lines.collect()
 }
 
-fn diff(changed: &Changed) -> String {
-    let Changed { source, after, .. } = changed;
+fn diff(changed: &ChangedSource) -> String {
+    let ChangedSource { source, after, .. } = changed;
     let name = source.name.trim_start_matches(['.', '/']);
     TextDiff::from_lines(source.text.as_str(), after.as_str())
         .unified_diff()

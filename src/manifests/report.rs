@@ -1,14 +1,14 @@
-//! What was done, for people: one line an object, on stderr.
+//! The report for people: one line per object, on stderr.
 
 use std::fmt::{self, Display};
 
-use super::change::Outcome;
+use super::{outcome::TemplateOutcome, printable::printable};
 
-/// What was done, and what somebody should know.
+/// The changes, and what the author of the manifests should know.
 #[derive(Debug)]
 pub struct Report {
     lines: Vec<String>,
-    /// The file that the lines are about, where there are several.
+    /// The file of the lines, if there are several files.
     prefix: String,
     names_files: bool,
     changed: usize,
@@ -30,19 +30,19 @@ impl Report {
         }
     }
 
-    /// How many things somebody should know.
+    /// The number of notices.
     pub fn notices(&self) -> usize {
         self.notices
     }
 
-    /// What follows is about `file`.
+    /// Starts the lines of `file`.
     pub(super) fn file(&mut self, file: &str) {
         if self.names_files {
             self.prefix = format!("{file}: ");
         }
     }
 
-    pub(super) fn object(&mut self, title: &str, outcome: &Outcome) {
+    pub(super) fn object(&mut self, title: &str, outcome: &TemplateOutcome) {
         self.line(title, &outcome.summary);
         if outcome.patch.is_empty() {
             self.unchanged += 1;
@@ -59,7 +59,7 @@ impl Report {
         self.line(title, &format!("unchanged: {why}"));
     }
 
-    /// An object that has nothing to do with Pods.
+    /// Counts an object without Pods.
     pub(super) fn other(&mut self) {
         self.other += 1;
     }
@@ -73,11 +73,6 @@ impl Report {
         let line = printable(&format!("{}{title}: {what}", self.prefix));
         self.lines.push(line);
     }
-}
-
-/// A text from a manifest is anybody's: nothing in it may steer the terminal.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl Display for Report {

@@ -3,24 +3,24 @@
 use std::{fs, path::Path};
 
 use super::manifests::{Run, generate, inject, policy, run, uninject};
-use apisix_prestop::manifests::{Change, Format, Source, change, render};
+use apisix_prestop::manifests::{Format, ManifestSource, Operation, apply, render};
 use proptest::prelude::*;
 use rstest::rstest;
 
-fn source(text: &str) -> Source {
-    Source { name: "web.yaml".to_owned(), text: text.to_owned(), is_json: false }
+fn source(text: &str) -> ManifestSource {
+    ManifestSource { name: "web.yaml".to_owned(), text: text.to_owned(), is_json: false }
 }
 
 /// The text and the report after `inject`.
 fn injected(text: &str) -> (String, String) {
-    let (changed, report) = change(vec![source(text)], &Change::Inject(policy()))
+    let (changed, report) = apply(vec![source(text)], &Operation::Inject(policy()))
         .unwrap_or_else(|error| panic!("{error}, from:\n{text}"));
     (changed[0].after().to_owned(), report.to_string())
 }
 
 /// What `inject` says when it refuses.
 fn refused(text: &str) -> String {
-    match change(vec![source(text)], &Change::Inject(policy())) {
+    match apply(vec![source(text)], &Operation::Inject(policy())) {
         Ok((changed, _)) => panic!("expected an error, got:\n{}", changed[0].after()),
         Err(error) => error.to_string(),
     }
@@ -568,8 +568,8 @@ fn the_last_resort_is_to_write_a_document_anew() {
 }
 
 fn as_json(text: &str) -> String {
-    let what = Change::Uninject;
-    let (changed, _) = change(vec![source(text)], &what).unwrap();
+    let what = Operation::Uninject;
+    let (changed, _) = apply(vec![source(text)], &what).unwrap();
     render(&changed, Some(Format::Json))
 }
 
@@ -705,7 +705,7 @@ fn what_was_changed_since_is_not_removed() {
 #[test]
 fn a_comment_in_what_is_removed_is_reported() {
     let text = inject(&deployment("name: web")).replace("sleep:\n", "sleep: # mine\n");
-    let (changed, report) = change(vec![source(&text)], &Change::Uninject).unwrap();
+    let (changed, report) = apply(vec![source(&text)], &Operation::Uninject).unwrap();
     assert_eq!(changed[0].after(), deployment("name: web"));
     let line = 1 + text.lines().position(|line| line.contains("# mine")).unwrap();
     let expected = format!("deployment/web: notice: line {line}: a comment is lost\n");
@@ -715,7 +715,7 @@ fn a_comment_in_what_is_removed_is_reported() {
 #[test]
 fn an_annotation_that_is_not_ours_stays() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {annotations: {apisix-prestop/injected: x}}\n";
-    let (changed, report) = change(vec![source(text)], &Change::Uninject).unwrap();
+    let (changed, report) = apply(vec![source(text)], &Operation::Uninject).unwrap();
     assert_eq!((changed[0].after(), report.notices()), (text, 1), "{report}");
 }
 
@@ -723,7 +723,7 @@ fn an_annotation_that_is_not_ours_stays() {
 fn the_pods_of_jobs_are_injected_if_the_policy_says_so() {
     let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: m}\nspec:\n  template:\n    spec:\n      containers:\n      - name: m\n";
     let policy = apisix_prestop::injection::Policy { jobs: true, ..policy() };
-    let (changed, report) = change(vec![source(job)], &Change::Inject(policy)).unwrap();
+    let (changed, report) = apply(vec![source(job)], &Operation::Inject(policy)).unwrap();
     assert!(report.to_string().starts_with("job/m: injected m=5s;"), "{report}");
     assert_eq!(uninject(changed[0].after()), job);
 }
@@ -753,12 +753,12 @@ fn every_pod_that_we_know_is_the_same_after_inject_and_uninject() {
 
 fn rendered(texts: &[&str], format: Option<Format>) -> String {
     let name = |text: &str| format!("{}.x", text.len());
-    let sources = texts.iter().map(|text| Source {
+    let sources = texts.iter().map(|text| ManifestSource {
         name: name(text),
         text: (*text).to_owned(),
         is_json: false,
     });
-    let (changed, _) = change(sources.collect(), &Change::Inject(policy())).unwrap();
+    let (changed, _) = apply(sources.collect(), &Operation::Inject(policy())).unwrap();
     render(&changed, format)
 }
 
@@ -992,20 +992,20 @@ proptest! {
     fn as_json_it_is_the_same_injection(file in generate::file()) {
         let text = generate::text(&file);
         let json = as_json(&text);
-        let (changed, _) = change(vec![source(&text)], &Change::Inject(policy())).unwrap();
+        let (changed, _) = apply(vec![source(&text)], &Operation::Inject(policy())).unwrap();
         let bare = |text: &str| text.split_whitespace().collect::<String>();
         prop_assert_eq!(bare(&inject(&json)), bare(&render(&changed, Some(Format::Json))));
         prop_assert_eq!(&uninject(&inject(&json)), &json);
-        let (changed, _) = change(vec![source(&json)], &Change::Uninject).unwrap();
+        let (changed, _) = apply(vec![source(&json)], &Operation::Uninject).unwrap();
         let yaml = render(&changed, Some(Format::Yaml));
         prop_assert_eq!(as_json(&yaml), json);
     }
 
     #[test]
     fn no_text_makes_it_panic(text in "[-a-c:{}\\[\\]&*!|>'\"%@#, \n\t~<?.]{0,40}") {
-        let _ = change(vec![source(&text)], &Change::Inject(policy()));
+        let _ = apply(vec![source(&text)], &Operation::Inject(policy()));
         let pod = format!("kind: Pod\napiVersion: v1\nspec:\n  containers:\n  - name: a\n    {text}\n");
-        if let Ok((changed, _)) = change(vec![source(&pod)], &Change::Inject(policy())) {
+        if let Ok((changed, _)) = apply(vec![source(&pod)], &Operation::Inject(policy())) {
             let once = changed[0].after().to_owned();
             prop_assert_eq!(inject(&once), once);
         }

@@ -17,7 +17,7 @@ use self::{
     args::ShutdownArgs,
     first_try::suggest_first_try,
     signals::Signals,
-    tasks::{Follower, Listener, Tasks},
+    tasks::{FollowerTask, ListenerTask, Tasks},
 };
 use super::{
     injection::{DelayAboveMaximum, HookMode, InjectionArgs},
@@ -114,7 +114,7 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     };
     let mut tasks = Tasks::default();
     let router = admin_router(readiness.clone(), registry);
-    tasks.listen(Listener::Admin, accept(admin_listener, router, options.clone()));
+    tasks.listen(ListenerTask::Admin, accept(admin_listener, router, options.clone()));
 
     let uses_api_server = injection.hook == HookMode::Auto || events || tls.needs_api_server();
     let api_thread = if uses_api_server { Some(start_api_thread()?) } else { None };
@@ -125,7 +125,7 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     // Followers stay off the thread that answers reviews.
     let background = api_thread.as_ref().map_or_else(Handle::current, ApiThread::runtime);
     if let Some(task) = tls.follow(client.as_ref(), readiness.clone())? {
-        tasks.follow(Follower::Certificate, task, &background);
+        tasks.follow(FollowerTask::Certificate, task, &background);
     }
     let choice = tokio::select! {
         choice = HookChoice::new(&injection, client.as_ref(), &background) => choice,
@@ -135,7 +135,7 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(ReviewLog), Box::new(review_metrics)];
     if let Some(client) = client.clone().filter(|_| events) {
         let (sender, queue) = event_queue();
-        tasks.follow(Follower::Events, queue.publish(client), &background);
+        tasks.follow(FollowerTask::Events, queue.publish(client), &background);
         observers.push(Box::new(sender));
     }
     let reviewer = Arc::new(Reviewer::new(policy, mode, observers));
@@ -143,11 +143,11 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         let reviewer = reviewer.clone();
         let on_answer = move |hook| reviewer.update_policy(|policy| Policy { hook, ..*policy });
         let task = follow_hook(client, choice.is_known, on_answer);
-        tasks.follow(Follower::ClusterVersion, task, &background);
+        tasks.follow(FollowerTask::ClusterVersion, task, &background);
     }
     let router = webhook_router(reviewer, readiness.clone());
     let options = ListenerOptions { tls: Some(tls_config), ..options };
-    tasks.listen(Listener::Webhook, accept(webhook_listener, router, options));
+    tasks.listen(ListenerTask::Webhook, accept(webhook_listener, router, options));
 
     readiness.serve();
     tracing::info!(

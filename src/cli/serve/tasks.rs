@@ -8,7 +8,7 @@ use tokio::{
 
 /// A listener. It ends when the server has drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
-pub(super) enum Listener {
+pub(super) enum ListenerTask {
     #[strum(to_string = "webhook listener")]
     Webhook,
     #[strum(to_string = "admin listener")]
@@ -17,7 +17,7 @@ pub(super) enum Listener {
 
 /// Follows something outside of the process. It never ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
-pub(super) enum Follower {
+pub(super) enum FollowerTask {
     #[strum(to_string = "watch on the certificate")]
     Certificate,
     #[strum(to_string = "watch on the cluster's version")]
@@ -40,15 +40,15 @@ pub enum TaskEnded {
 /// All tasks of the server.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
-    listeners: JoinSet<Listener>,
-    followers: JoinSet<Follower>,
+    listeners: JoinSet<ListenerTask>,
+    followers: JoinSet<FollowerTask>,
 }
 
 impl Tasks {
     /// Starts a listener on the current runtime.
     pub(super) fn listen(
         &mut self,
-        listener: Listener,
+        listener: ListenerTask,
         task: impl Future<Output = ()> + Send + 'static,
     ) {
         self.listeners.spawn(async move {
@@ -60,7 +60,7 @@ impl Tasks {
     /// Starts a follower on `runtime`.
     pub(super) fn follow(
         &mut self,
-        follower: Follower,
+        follower: FollowerTask,
         task: impl Future<Output = ()> + Send + 'static,
         runtime: &Handle,
     ) {
@@ -103,8 +103,8 @@ mod tests {
         #[case] message: &str,
     ) {
         let mut tasks = Tasks::default();
-        tasks.listen(Listener::Webhook, std::future::pending());
-        tasks.follow(Follower::Events, task, &Handle::current());
+        tasks.listen(ListenerTask::Webhook, std::future::pending());
+        tasks.follow(FollowerTask::Events, task, &Handle::current());
         let error = tasks.first_end().await.to_string();
         assert!(error.starts_with(message), "expected {message:?}, got {error:?}");
     }

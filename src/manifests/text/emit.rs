@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     scalar::{is_plain, quoted},
-    tree::{Kind, Node},
+    tree::{Node, NodeKind},
     value::{is_merge, key_name},
 };
 
@@ -30,19 +30,19 @@ impl<'n, 't> Order<'n, 't> {
             self.0.insert(node.anchor, node);
         }
         match &node.kind {
-            Kind::Sequence { items, .. } => items.iter().for_each(|item| self.collect(item)),
-            Kind::Mapping { entries, .. } => {
+            NodeKind::Sequence { items, .. } => items.iter().for_each(|item| self.collect(item)),
+            NodeKind::Mapping { entries, .. } => {
                 for (_, value) in entries {
                     self.collect(value);
                 }
             }
-            Kind::Scalar { .. } | Kind::Alias(_) => {}
+            NodeKind::Scalar { .. } | NodeKind::Alias(_) => {}
         }
     }
 
     fn target(&self, node: &'n Node<'t>) -> &'n Node<'t> {
         match &node.kind {
-            Kind::Alias(anchor) => self.0.get(anchor).copied().unwrap_or(node),
+            NodeKind::Alias(anchor) => self.0.get(anchor).copied().unwrap_or(node),
             _ => node,
         }
     }
@@ -68,7 +68,7 @@ impl<'n, 't> Order<'n, 't> {
 
     fn sources(&self, node: &'n Node<'t>, into: &mut Vec<(String, &'n Node<'t>)>) {
         match &self.target(node).kind {
-            Kind::Mapping { entries, .. } => {
+            NodeKind::Mapping { entries, .. } => {
                 for (key, value) in entries {
                     match key_name(key) {
                         Some(_) if is_merge(key) => self.sources(value, into),
@@ -78,7 +78,7 @@ impl<'n, 't> Order<'n, 't> {
                 }
             }
             // A list of mappings to merge.
-            Kind::Sequence { items, .. } => {
+            NodeKind::Sequence { items, .. } => {
                 items.iter().for_each(|item| self.sources(item, into));
             }
             _ => {}
@@ -87,7 +87,7 @@ impl<'n, 't> Order<'n, 't> {
 
     fn item(&self, node: Option<&'n Node<'t>>, place: usize) -> Option<&'n Node<'t>> {
         match &self.target(node?).kind {
-            Kind::Sequence { items, .. } => items.get(place),
+            NodeKind::Sequence { items, .. } => items.get(place),
             _ => None,
         }
     }
@@ -103,11 +103,11 @@ pub(super) struct Emitter<'o, 'n, 't> {
     pub(super) newline: &'static str,
 }
 
-type Source<'n, 't> = Option<&'n Node<'t>>;
+type Origin<'n, 't> = Option<&'n Node<'t>>;
 
 impl<'n, 't> Emitter<'_, 'n, 't> {
     /// On one line, with brackets.
-    pub(super) fn flow(&self, value: &Value, node: Source<'n, 't>) -> String {
+    pub(super) fn flow(&self, value: &Value, node: Origin<'n, 't>) -> String {
         let (comma, colon) = if self.is_compact { (",", ":") } else { (", ", ": ") };
         match value {
             Value::Array(items) => {
@@ -135,7 +135,7 @@ impl<'n, 't> Emitter<'_, 'n, 't> {
     pub(super) fn pretty(
         &self,
         value: &Value,
-        node: Source<'n, 't>,
+        node: Origin<'n, 't>,
         prefix: &str,
         unit: &str,
     ) -> String {
@@ -182,7 +182,7 @@ impl<'n, 't> Emitter<'_, 'n, 't> {
     }
 
     /// A block mapping or sequence at `column`. Its first line is not indented.
-    pub(super) fn block(&self, value: &Value, node: Source<'n, 't>, column: usize) -> String {
+    pub(super) fn block(&self, value: &Value, node: Origin<'n, 't>, column: usize) -> String {
         let lines: Vec<String> = match value {
             Value::Object(map) if !map.is_empty() => {
                 let entries = self.order.entries(map, node).into_iter();
@@ -207,7 +207,7 @@ impl<'n, 't> Emitter<'_, 'n, 't> {
         &self,
         key: &str,
         value: &Value,
-        node: Source<'n, 't>,
+        node: Origin<'n, 't>,
         column: usize,
     ) -> String {
         let key = self.key(key);

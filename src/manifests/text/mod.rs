@@ -8,9 +8,9 @@ mod value;
 
 use serde_json::Value;
 
-pub(super) use splice::{Loss, apply, edits, rewrite};
-pub(super) use tree::{Stream, read, without_position};
-pub(super) use value::{Data, escaped};
+pub(super) use splice::{Loss, apply, edits};
+pub(super) use tree::{Stream, read};
+pub(super) use value::Data;
 
 use emit::{Emitter, Order};
 

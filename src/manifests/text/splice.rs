@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     emit::{Emitter, Order},
-    tree::{Document, Kind, Node, Stream, after_colon},
+    tree::{Document, Node, NodeKind, Stream, after_colon},
     value::{Anchors, Data, is_merge, key_name, merge, scalar, value_of},
 };
 
@@ -28,12 +28,6 @@ pub(in crate::manifests) enum Loss {
     /// A merge key brought an entry that has to go.
     #[error("line {line}: << is written out, as one of its keys has to go")]
     Merge {
-        /// The line.
-        line: usize,
-    },
-    /// The document was too intricate for a smaller change.
-    #[error("line {line}: the document is written anew: aliases and line breaks are lost")]
-    Layout {
         /// The line.
         line: usize,
     },
@@ -94,28 +88,6 @@ pub(in crate::manifests) fn edits(
     (edits, losses)
 }
 
-/// The edits that write all of `document` anew: where it is too intricate for less.
-pub(in crate::manifests) fn rewrite(
-    text: &str,
-    stream: &Stream<'_>,
-    document: &Document<'_>,
-    wanted: &Value,
-) -> (Vec<Edit>, Vec<Loss>) {
-    let root = &document.root;
-    let order = Order::of(root);
-    let emitter = Splicer::new(text, stream, &order).emitter(false);
-    let is_flow = stream.is_json || !root.is_block();
-    let new = if is_flow {
-        emitter.flow(wanted, Some(root))
-    } else {
-        emitter.block(wanted, Some(root), root.column)
-    };
-    let edits = vec![Edit { range: root.start..root.end, text: new }];
-    let mut losses = vec![Loss::Layout { line: root.line }];
-    losses.extend(lost_comments(text, stream, &edits));
-    (edits, losses)
-}
-
 fn lost_comments(text: &str, stream: &Stream<'_>, edits: &[Edit]) -> Vec<Loss> {
     let is_lost = |comment: &&Range<usize>| {
         edits
@@ -139,7 +111,7 @@ struct Slot {
     is_entry: bool,
 }
 
-type Entry<'t> = (Node<'t>, Node<'t>);
+type MappingEntry<'t> = (Node<'t>, Node<'t>);
 
 struct Splicer<'t, 'o, 'n> {
     text: &'t str,
@@ -177,12 +149,12 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
 
     fn visit(&mut self, node: &'n Node<'t>, slot: &Slot, want: &Value) {
         match (&node.kind, want) {
-            (Kind::Scalar { text, plain, tag }, _) => {
+            (NodeKind::Scalar { text, plain, tag }, _) => {
                 if scalar(text, *plain, tag.as_deref()) != *want {
                     self.replace(node, slot, want);
                 }
             }
-            (Kind::Alias(anchor), _) => {
+            (NodeKind::Alias(anchor), _) => {
                 if self.anchors.get(anchor) != Some(want) {
                     self.losses.push(Loss::Alias {
                         line: node.line,
@@ -191,7 +163,9 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
                     self.replace(node, slot, want);
                 }
             }
-            (Kind::Sequence { items, flow }, Value::Array(wants)) if items.len() == wants.len() => {
+            (NodeKind::Sequence { items, flow }, Value::Array(wants))
+                if items.len() == wants.len() =>
+            {
                 for (item, want) in items.iter().zip(wants) {
                     let slot = Slot {
                         at: item.properties.unwrap_or(item.start),
@@ -202,7 +176,7 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
                     self.visit(item, &slot, want);
                 }
             }
-            (Kind::Mapping { entries, flow }, Value::Object(map)) => {
+            (NodeKind::Mapping { entries, flow }, Value::Object(map)) => {
                 self.mapping(node, entries, *flow, slot, map);
             }
             _ => self.replace(node, slot, want),
@@ -215,7 +189,7 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
     fn mapping(
         &mut self,
         node: &'n Node<'t>,
-        entries: &'n [Entry<'t>],
+        entries: &'n [MappingEntry<'t>],
         is_flow: bool,
         slot: &Slot,
         want: &Map<String, Value>,
@@ -299,7 +273,13 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
     }
 
     /// One more entry of `{a: b}`, in the manner of the last one.
-    fn add_in_brackets(&mut self, node: &Node<'t>, last: &Entry<'t>, key: &str, value: &Value) {
+    fn add_in_brackets(
+        &mut self,
+        node: &Node<'t>,
+        last: &MappingEntry<'t>,
+        key: &str,
+        value: &Value,
+    ) {
         let prefix = self.indentation(last.0.start);
         let is_compact = self.is_json && self.text[last.0.end..].starts_with(':') && {
             !self.text[last.0.end + 1..].starts_with(char::is_whitespace)
@@ -327,8 +307,8 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
     fn remove(
         &mut self,
         (key, value): (&Node<'t>, &Node<'t>),
-        before: Option<&Entry<'t>>,
-        next: Option<&Entry<'t>>,
+        before: Option<&MappingEntry<'t>>,
+        next: Option<&MappingEntry<'t>>,
         is_flow: bool,
     ) {
         if is_flow && let Some((_, before)) = before {

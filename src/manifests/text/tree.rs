@@ -5,7 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, StructureStyle};
 use serde::de::IgnoredAny;
 
-use super::super::error::Fault;
+use super::super::error::{Fault, without_position};
 
 /// A document.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(in crate::manifests) struct Document<'t> {
 /// A value in a document.
 #[derive(Debug)]
 pub(in crate::manifests) struct Node<'t> {
-    pub(super) kind: Kind<'t>,
+    pub(super) kind: NodeKind<'t>,
     /// Its first byte: after an anchor and a tag.
     pub(super) start: usize,
     /// Behind its last byte, without the comments and empty lines that follow.
@@ -35,7 +35,7 @@ pub(in crate::manifests) struct Node<'t> {
 }
 
 #[derive(Debug)]
-pub(super) enum Kind<'t> {
+pub(super) enum NodeKind<'t> {
     Scalar { text: Cow<'t, str>, plain: bool, tag: Option<String> },
     Sequence { items: Vec<Node<'t>>, flow: bool },
     Mapping { entries: Vec<(Node<'t>, Node<'t>)>, flow: bool },
@@ -45,7 +45,10 @@ pub(super) enum Kind<'t> {
 impl Node<'_> {
     /// Whether it is written without brackets.
     pub(super) fn is_block(&self) -> bool {
-        matches!(self.kind, Kind::Sequence { flow: false, .. } | Kind::Mapping { flow: false, .. })
+        matches!(
+            self.kind,
+            NodeKind::Sequence { flow: false, .. } | NodeKind::Mapping { flow: false, .. }
+        )
     }
 }
 
@@ -84,13 +87,6 @@ pub(in crate::manifests) fn read(text: &str, is_json: bool) -> Result<Stream<'_>
     stream.is_json = false;
     read_part(text, 0..text.len(), &mut stream)?;
     Ok(stream)
-}
-
-/// What serde_json says, without the position, which we give ourselves.
-pub(in crate::manifests) fn without_position(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let end = text.rfind(" at line ").unwrap_or(text.len());
-    text[..end].to_owned()
 }
 
 /// The documents of a JSON text, if it looks like one.
@@ -189,7 +185,7 @@ impl<'t> Builder<'t> {
                 let plain = style == ScalarStyle::Plain;
                 // The parser calls an absent value `~`.
                 let text = if plain && place.range.is_empty() { Cow::Borrowed("") } else { text };
-                let mut node = node(Kind::Scalar { text, plain, tag }, anchor, place);
+                let mut node = node(NodeKind::Scalar { text, plain, tag }, anchor, place);
                 node.end = end;
                 if let Some(properties) = node.properties {
                     node.start = node.start.max(properties);
@@ -197,20 +193,22 @@ impl<'t> Builder<'t> {
                 }
                 self.close(node);
             }
-            Event::Alias(anchor) => self.close(node(Kind::Alias(anchor), 0, place)),
+            Event::Alias(anchor) => self.close(node(NodeKind::Alias(anchor), 0, place)),
             Event::SequenceStart(style, anchor, _) => {
-                let kind = Kind::Sequence { items: Vec::new(), flow: flow(style) };
+                let kind = NodeKind::Sequence { items: Vec::new(), flow: flow(style) };
                 self.open.push((node(kind, anchor, place), None));
             }
             Event::MappingStart(style, anchor, _) => {
-                let kind = Kind::Mapping { entries: Vec::new(), flow: flow(style) };
+                let kind = NodeKind::Mapping { entries: Vec::new(), flow: flow(style) };
                 self.open.push((node(kind, anchor, place), None));
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some((mut node, _)) = self.open.pop() {
                     node.end = match &node.kind {
-                        Kind::Sequence { items, flow: false } => items.last().map(|item| item.end),
-                        Kind::Mapping { entries, flow: false } => {
+                        NodeKind::Sequence { items, flow: false } => {
+                            items.last().map(|item| item.end)
+                        }
+                        NodeKind::Mapping { entries, flow: false } => {
                             entries.last().map(|(_, value)| value.end)
                         }
                         _ => Some(place.range.end),
@@ -230,8 +228,8 @@ impl<'t> Builder<'t> {
             return;
         };
         match &mut parent.kind {
-            Kind::Sequence { items, .. } => items.push(node),
-            Kind::Mapping { entries, .. } => match pending.take() {
+            NodeKind::Sequence { items, .. } => items.push(node),
+            NodeKind::Mapping { entries, .. } => match pending.take() {
                 None => *pending = Some(node),
                 Some(key) => {
                     if node.start == node.end && node.properties.is_none() {
@@ -241,12 +239,12 @@ impl<'t> Builder<'t> {
                     entries.push((key, node));
                 }
             },
-            Kind::Scalar { .. } | Kind::Alias(_) => {}
+            NodeKind::Scalar { .. } | NodeKind::Alias(_) => {}
         }
     }
 }
 
-fn node<'t>(kind: Kind<'t>, anchor: usize, place: Place) -> Node<'t> {
+fn node<'t>(kind: NodeKind<'t>, anchor: usize, place: Place) -> Node<'t> {
     Node {
         kind,
         start: place.range.start,

@@ -2,12 +2,13 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
+use jsonptr::Token;
 use serde_json::{Map, Value};
 
 use super::{
-    super::{error::Fault, report::printable},
+    super::{error::Fault, printable::printable},
     scalar::resolve,
-    tree::{Document, Kind, Node},
+    tree::{Document, Node, NodeKind},
 };
 
 /// How many values the aliases of a document may stand for. A real file has hundreds.
@@ -34,7 +35,7 @@ impl Document<'_> {
     /// # Errors
     /// Where there is none, with the line: in particular where a key is there twice.
     pub(in crate::manifests) fn data(&self) -> Result<Data, (usize, Fault)> {
-        let mut reader = Reader { anchors: Anchors::new(), path: String::new(), aliased: 0 };
+        let mut reader = DataReader { anchors: Anchors::new(), path: String::new(), aliased: 0 };
         let value = reader.read(&self.root)?;
         Ok(Data { value, anchors: reader.anchors })
     }
@@ -42,26 +43,26 @@ impl Document<'_> {
 
 /// What a node stands for, if the anchors stand for `anchors`.
 pub(super) fn value_of(node: &Node<'_>, anchors: &Anchors) -> Value {
-    if let Kind::Alias(anchor) = &node.kind {
+    if let NodeKind::Alias(anchor) = &node.kind {
         return anchors.get(anchor).cloned().unwrap_or_default();
     }
-    let mut reader = Reader { anchors: anchors.clone(), path: String::new(), aliased: 0 };
+    let mut reader = DataReader { anchors: anchors.clone(), path: String::new(), aliased: 0 };
     reader.read(node).unwrap_or_default()
 }
 
-struct Reader {
+struct DataReader {
     anchors: Anchors,
     /// Where we are, as a JSON pointer.
     path: String,
     aliased: usize,
 }
 
-impl Reader {
+impl DataReader {
     fn read(&mut self, node: &Node<'_>) -> Result<Value, (usize, Fault)> {
         let value = match &node.kind {
-            Kind::Scalar { text, plain, tag } => scalar(text, *plain, tag.as_deref()),
-            Kind::Alias(anchor) => self.alias(*anchor, node.line)?,
-            Kind::Sequence { items, .. } => {
+            NodeKind::Scalar { text, plain, tag } => scalar(text, *plain, tag.as_deref()),
+            NodeKind::Alias(anchor) => self.alias(*anchor, node.line)?,
+            NodeKind::Sequence { items, .. } => {
                 let items = items.iter().enumerate();
                 Value::Array(
                     items
@@ -69,7 +70,7 @@ impl Reader {
                         .collect::<Result<_, _>>()?,
                 )
             }
-            Kind::Mapping { entries, .. } => Value::Object(self.mapping(node.line, entries)?),
+            NodeKind::Mapping { entries, .. } => Value::Object(self.mapping(node.line, entries)?),
         };
         if node.anchor != 0 {
             self.anchors.insert(node.anchor, value.clone());
@@ -80,7 +81,7 @@ impl Reader {
     fn below(&mut self, token: &str, node: &Node<'_>) -> Result<Value, (usize, Fault)> {
         let length = self.path.len();
         self.path.push('/');
-        self.path.push_str(&printable(&escaped(token)));
+        self.path.push_str(&printable(Token::new(token).encoded()));
         let value = self.read(node);
         if value.is_ok() {
             self.path.truncate(length);
@@ -113,7 +114,7 @@ impl Reader {
                 (key.line, Fault::KeyNotScalar { path })
             })?;
             if let Some(first) = lines.insert(name.clone(), key.line) {
-                let path = format!("{}/{}", self.path, printable(&escaped(&name)));
+                let path = format!("{}/{}", self.path, printable(Token::new(&*name).encoded()));
                 return Err((key.line, Fault::DuplicateKey { path, first }));
             }
             // An anchor on the key itself, for an alias elsewhere.
@@ -139,7 +140,7 @@ impl Reader {
 
 /// Whether a key means that its value is merged.
 pub(super) fn is_merge(key: &Node<'_>) -> bool {
-    matches!(&key.kind, Kind::Scalar { text, plain: true, .. } if text == MERGE)
+    matches!(&key.kind, NodeKind::Scalar { text, plain: true, .. } if text == MERGE)
 }
 
 /// Merges a mapping, or a list of which the first wins.
@@ -161,7 +162,7 @@ pub(super) fn merge(into: &mut Map<String, Value>, value: Value) -> Result<(), (
 
 /// A key as JSON has it.
 pub(super) fn key_name<'n>(key: &'n Node<'_>) -> Option<Cow<'n, str>> {
-    let Kind::Scalar { text, plain, tag } = &key.kind else {
+    let NodeKind::Scalar { text, plain, tag } = &key.kind else {
         return None;
     };
     Some(match scalar(text, *plain, tag.as_deref()) {
@@ -175,15 +176,6 @@ pub(super) fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Value {
         None if plain => resolve(text),
         Some("bool" | "int" | "float" | "null") => resolve(text),
         _ => Value::String(text.to_owned()),
-    }
-}
-
-/// A token of a JSON pointer.
-pub(in crate::manifests) fn escaped(token: &str) -> Cow<'_, str> {
-    if token.contains(['~', '/']) {
-        Cow::Owned(token.replace('~', "~0").replace('/', "~1"))
-    } else {
-        Cow::Borrowed(token)
     }
 }
 

@@ -9,28 +9,28 @@ use std::{
 
 use apisix_prestop::{
     injection::Policy,
-    manifests::{Change, Source, change},
+    manifests::{ManifestSource, Operation, apply},
 };
 
 pub fn policy() -> Policy {
     Policy::default()
 }
 
-fn changed(text: &str, what: &Change) -> String {
+fn changed(text: &str, what: &Operation) -> String {
     let name = "web.yaml".to_owned();
-    let source = Source { name, text: text.to_owned(), is_json: false };
-    match change(vec![source], what) {
+    let source = ManifestSource { name, text: text.to_owned(), is_json: false };
+    match apply(vec![source], what) {
         Ok((changed, _)) => changed[0].after().to_owned(),
         Err(error) => panic!("{error}, from:\n{text}"),
     }
 }
 
 pub fn inject(text: &str) -> String {
-    changed(text, &Change::Inject(policy()))
+    changed(text, &Operation::Inject(policy()))
 }
 
 pub fn uninject(text: &str) -> String {
-    changed(text, &Change::Uninject)
+    changed(text, &Operation::Uninject)
 }
 
 /// What the real program did.

@@ -1,9 +1,14 @@
-//! What is done to a Pod or a Pod template. The core decides; here is only what it is asked.
+//! Injects and uninjects a Pod or a Pod template. The core decides.
 
-use json_patch::Patch;
+use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation};
+use jsonptr::Pointer;
 use serde_json::{Value, json};
 
-use super::{error::Fault, objects::Object, text::without_position};
+use super::{
+    error::{Fault, without_position},
+    objects::Object,
+    outcome::TemplateOutcome,
+};
 use crate::{
     constants::{INJECTED_ANNOTATION, KUBERNETES_DEFAULT_GRACE_PERIOD},
     injection::{
@@ -16,38 +21,27 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// What to do with manifests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Put in what the webhook would put in.
+pub enum Operation {
+    /// Add what the webhook adds.
     Inject(Policy),
-    /// Take out what was put in.
+    /// Remove what was added.
     Uninject,
 }
 
-/// What becomes of an object.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    /// In one line.
-    pub(super) summary: String,
-    /// The patch, relative to the object; empty if it stays as it is.
-    pub(super) patch: Patch,
-    /// What somebody should know.
-    pub(super) notices: Vec<String>,
-}
-
-impl Change {
-    /// What becomes of the Pod or the Pod template of `object` at `path`.
+impl Operation {
+    /// Applies the operation to the Pod or the Pod template of `object` at `path`.
     pub(super) fn of(
         &self,
         object: &Object<'_>,
-        path: &str,
+        path: &Pointer,
         is_job: bool,
-    ) -> Result<Outcome, Fault> {
+    ) -> Result<TemplateOutcome, Fault> {
         let fault = |message| Fault::Template {
             object: object.title.clone(),
-            path: format!("{}{path}", object.path),
+            path: object.path.concat(path).to_string(),
             message,
         };
-        let template = object.value.pointer(path).unwrap_or(&Value::Null);
+        let template = object.value.pointer(path.as_str()).unwrap_or(&Value::Null);
         let mut outcome = match self {
             Self::Inject(policy) => inject(template, is_job, policy).map_err(fault)?,
             Self::Uninject => uninject(template),
@@ -55,14 +49,14 @@ impl Change {
         if outcome.patch.is_empty() {
             return Ok(outcome);
         }
-        outcome.patch = prefixed(&outcome.patch, path).map_err(fault)?;
+        outcome.patch = prefixed(outcome.patch, path);
         outcome.notices.extend(stale(object.value, path));
         Ok(outcome)
     }
 }
 
-fn inject(template: &Value, is_job: bool, policy: &Policy) -> Result<Outcome, String> {
-    // What is null is absent, to Kubernetes as to the core.
+fn inject(template: &Value, is_job: bool, policy: &Policy) -> Result<TemplateOutcome, String> {
+    // A field that is null is absent, for Kubernetes and for the core.
     let mut pod = json!({});
     for field in ["metadata", "spec"] {
         if let Some(value) = template.get(field).filter(|value| !value.is_null()) {
@@ -88,7 +82,7 @@ fn inject(template: &Value, is_job: bool, policy: &Policy) -> Result<Outcome, St
         Decision::Skip(reason) => (format!("unchanged: {reason}"), Patch::default()),
     };
     let notices = plan.notices.iter().map(ToString::to_string).collect();
-    Ok(Outcome { summary, patch, notices })
+    Ok(TemplateOutcome { summary, patch, notices })
 }
 
 fn injected(injection: &Injection<'_>, grace: Option<i64>) -> String {
@@ -108,17 +102,17 @@ fn injected(injection: &Injection<'_>, grace: Option<i64>) -> String {
     format!("injected {}; grace {grace}", containers.join(","))
 }
 
-fn uninject(template: &Value) -> Outcome {
+fn uninject(template: &Value) -> TemplateOutcome {
     let Some(annotation) = template["metadata"]["annotations"].get(INJECTED_ANNOTATION) else {
         let summary = "unchanged: not injected".to_owned();
-        return Outcome { summary, ..Outcome::default() };
+        return TemplateOutcome { summary, ..TemplateOutcome::default() };
     };
     match annotation.as_str().unwrap_or_default().parse::<InjectionRecord>() {
         Ok(record) => {
             let summary = format!("removed {record}");
-            Outcome { summary, patch: record.removal(template), notices: Vec::new() }
+            TemplateOutcome { summary, patch: record.removal(template), notices: Vec::new() }
         }
-        Err(error) => Outcome {
+        Err(error) => TemplateOutcome {
             summary: "unchanged".to_owned(),
             patch: Patch::default(),
             notices: vec![format!("{INJECTED_ANNOTATION}: {error}")],
@@ -126,23 +120,25 @@ fn uninject(template: &Value) -> Outcome {
     }
 }
 
-/// A patch of a template as a patch of the object that it is in.
-fn prefixed(patch: &Patch, prefix: &str) -> Result<Patch, String> {
-    let fail = |error: serde_json::Error| error.to_string();
-    let mut operations = serde_json::to_value(patch).map_err(fail)?;
-    for operation in operations.as_array_mut().into_iter().flatten() {
-        let path = format!("{prefix}{}", operation["path"].as_str().unwrap_or_default());
-        operation["path"] = path.into();
+/// A patch of a template as a patch of its object. Ours only add and remove.
+fn prefixed(mut patch: Patch, prefix: &Pointer) -> Patch {
+    for operation in &mut patch.0 {
+        let (PatchOperation::Add(AddOperation { path, .. })
+        | PatchOperation::Remove(RemoveOperation { path })) = operation
+        else {
+            continue;
+        };
+        *path = prefix.concat(&*path);
     }
-    serde_json::from_value(operations).map_err(fail)
+    patch
 }
 
-/// What an object from a cluster says about itself that does not hold any more.
-fn stale(object: &Value, path: &str) -> Vec<String> {
+/// Notices about fields of an object from a cluster that no longer apply.
+fn stale(object: &Value, path: &Pointer) -> Vec<String> {
     let mut notices = Vec::new();
     let is_live = object["status"].as_object().is_some_and(|status| !status.is_empty());
-    if is_live && path.is_empty() {
-        notices.push("a Pod that exists cannot be changed like this: create it anew".to_owned());
+    if is_live && path.is_root() {
+        notices.push("an existing Pod cannot be changed like this: create it anew".to_owned());
     } else if is_live {
         notices.push("status is from before this change".to_owned());
     }
