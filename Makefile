@@ -9,6 +9,8 @@ TRIPLE := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 IMAGE := apisix-prestop:$(VERSION)
 FIXTURES_IMAGE := apisix-prestop-fixtures:$(VERSION)
 IMAGES := target/images
+RELEASE := target/$(TRIPLE)/release
+STEP := tests/checks/step
 CHART := charts/apisix-prestop
 
 # local: a Kubernetes of our own on this machine. existing: the one that KUBECONFIG names, with
@@ -22,23 +24,32 @@ export E2E_FIXTURES_IMAGE ?= $(FIXTURES_IMAGE)
 ##@ The two commands
 
 .PHONY: demo
-demo: ## Roll a Deployment with and without the webhook on a local Kubernetes, and count failed requests
-	@CLUSTER_NAME=demo tests/e2e/in-cluster --keep cargo run --quiet --package apisix-prestop-e2e --bin demo
+demo: $(if $(filter existing,$(CLUSTER)),programs) ## Roll a Deployment with and without the webhook on a local Kubernetes, and count failed requests
+	@CLUSTER_NAME=demo tests/e2e/in-cluster --keep $(RELEASE)/demo
+
+PARTS := lint unit chart cluster e2e fuzz-short bench-short soak-short
 
 .PHONY: test
-test: lint unit chart cluster e2e fuzz-short bench-short soak-short ## Everything that must pass
+test: ## Everything that must pass
+	@for part in $(PARTS); do $(STEP) --live "make $$part" $(MAKE) "$$part" || exit 1; done
 
 ##@ Parts of `make test`
 
 .PHONY: lint
-lint: ## Formatting, clippy, shell scripts, and whether the generated docs are up to date
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	tests/checks/shell
+lint: ## Formatting, clippy, shell scripts
+	@$(STEP) "formatting" cargo fmt --all --check
+	@$(STEP) "clippy (compiles the dependencies the first time)" cargo clippy --workspace --all-targets --locked -- -D warnings
+	@$(STEP) "shell scripts" tests/checks/shell
 
 .PHONY: unit
-unit: ## Tests that need no cluster
+unit: test-programs ## Tests that need no cluster
 	cargo test --locked
+
+# All test programs in one call: with fewer packages, cargo may choose other features, and compile
+# the dependencies again.
+.PHONY: test-programs
+test-programs:
+	@$(STEP) "test programs (compiles the dependencies the first time)" cargo test --locked --no-run
 
 .PHONY: chart
 chart: ## helm lint, helm template against the schemas of the supported Kubernetes versions
@@ -46,38 +57,34 @@ chart: ## helm lint, helm template against the schemas of the supported Kubernet
 
 .PHONY: cluster
 cluster: ## The test cluster's own tests
-	go -C tests/cluster vet ./...
+	@$(STEP) "go vet" go -C tests/cluster vet ./...
 	go -C tests/cluster test ./...
 	tests/cluster/self-test
 
 .PHONY: e2e
-e2e: ## Tests on a cluster; CLUSTER=existing uses the one of your KUBECONFIG
-	tests/e2e/in-cluster tests/e2e/run
+e2e: test-programs ## Tests on a cluster; CLUSTER=existing uses the one of your KUBECONFIG
+	@tests/e2e/in-cluster tests/e2e/run
 
 ##@ Speed and fuzzing
 
-BENCH_LOAD := target/$(TRIPLE)/release/bench-load
+BENCH_LOAD := $(RELEASE)/bench-load
 FUZZ_SECONDS ?= 100
 
 .PHONY: bench
-bench: rootfs bench-load ## A load run over TLS on loopback, beside a server that does nothing (3 minutes)
+bench: programs ## A load run over TLS on loopback, beside a server that does nothing (3 minutes)
 	$(BENCH_LOAD) run
 
 .PHONY: bench-short
-bench-short: rootfs bench-load ## The same, only to see that it works
+bench-short: programs ## The same, only to see that it works
 	$(BENCH_LOAD) run --short
 
 .PHONY: soak
-soak: rootfs bench-load ## 200 reviews a second for 10 minutes: none may fail, memory must not grow
+soak: programs ## 200 reviews a second for 10 minutes: none may fail, memory must not grow
 	$(BENCH_LOAD) soak
 
 .PHONY: soak-short
-soak-short: rootfs bench-load ## The same for 60 seconds
+soak-short: programs ## The same for 60 seconds
 	$(BENCH_LOAD) soak --seconds 60
-
-.PHONY: bench-load
-bench-load:
-	$(static) --package apisix-prestop-load
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZ_SECONDS (100, in all 10 minutes)
@@ -104,20 +111,28 @@ RUSTFLAGS="-C target-feature=+crt-static $(PACKED)" cargo build --locked --relea
 endef
 
 .PHONY: rootfs
-rootfs: ## The static binary, as it is in the image, in target/rootfs
-	$(static) --package apisix-prestop
-	install -D target/$(TRIPLE)/release/apisix-prestop target/rootfs/apisix-prestop
+rootfs: ## The static binary of the image, in target/rootfs
+	@$(STEP) "static binary" env $(static) --package apisix-prestop --bins
+	@install -D $(RELEASE)/apisix-prestop target/rootfs/apisix-prestop
 
 .PHONY: fixtures-rootfs
-fixtures-rootfs: ## The same for what the cluster tests put around it
-	$(static) --package apisix-prestop-fixtures
-	install -D target/$(TRIPLE)/release/fixtures target/rootfs-fixtures/fixtures
+fixtures-rootfs: ## The same for the fixtures of the cluster tests
+	@$(STEP) "static binary of the fixtures" env $(static) --package apisix-prestop-fixtures --bins
+	@install -D $(RELEASE)/fixtures target/rootfs-fixtures/fixtures
+
+# The programs of both images, of the demo and of the load test, in one call: they share what they
+# depend on.
+.PHONY: programs
+programs:
+	@$(STEP) "static programs (compiles the dependencies the first time)" env $(static) --bins
+	@install -D $(RELEASE)/apisix-prestop target/rootfs/apisix-prestop
+	@install -D $(RELEASE)/fixtures target/rootfs-fixtures/fixtures
 
 .PHONY: images
-images: rootfs fixtures-rootfs ## Both images as files for `docker load`, made without Docker
-	mkdir -p $(IMAGES)
-	$(CLUSTER_COMMAND) build-image -f Dockerfile -t $(IMAGE) -s build:/src=. -o $(IMAGES)/apisix-prestop.tar
-	$(CLUSTER_COMMAND) build-image -f tests/fixtures/Dockerfile -t $(FIXTURES_IMAGE) -s build:/src=. -o $(IMAGES)/fixtures.tar
+images: programs ## Both images as files for `docker load`, made without Docker
+	@mkdir -p $(IMAGES)
+	@$(CLUSTER_COMMAND) build-image -f Dockerfile -t $(IMAGE) -s build:/src=. -o $(IMAGES)/apisix-prestop.tar
+	@$(CLUSTER_COMMAND) build-image -f tests/fixtures/Dockerfile -t $(FIXTURES_IMAGE) -s build:/src=. -o $(IMAGES)/fixtures.tar
 
 ##@ Upkeep
 

@@ -130,15 +130,15 @@ pub const DEFAULT_TLS_SECRET: &str = "apisix-prestop-tls";
 pub const DEFAULT_NAME: &str = "apisix-prestop";
 /// The DNS domain of the cluster.
 pub const DEFAULT_CLUSTER_DOMAIN: &str = "cluster.local";
-/// How long a CA is valid. It is followed by the next one after two thirds of it.
-pub const DEFAULT_CA_LIFETIME: Duration = Duration::from_secs(3650 * 24 * 3600);
-/// How long a serving certificate is valid. It is renewed after two thirds of it.
-pub const DEFAULT_CERTIFICATE_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
-/// How long a new CA is in the published bundle before it signs what is served: API servers
-/// learn of it by a watch, in well under a second unless they are cut off.
-pub const DEFAULT_CA_PROPAGATION: Duration = Duration::from_secs(60);
-/// The longest lifetime, so that no date needs a year of five digits.
-pub const MAX_LIFETIME: Duration = Duration::from_secs(36500 * 24 * 3600);
+/// How long a CA is valid, in seconds. The next one replaces it after two thirds.
+pub const DEFAULT_CA_LIFETIME: u32 = 3650 * 24 * 3600;
+/// How long a serving certificate is valid, in seconds. It is renewed after two thirds.
+pub const DEFAULT_CERTIFICATE_LIFETIME: u32 = 90 * 24 * 3600;
+/// How long a new CA is published before it signs certificates, in seconds. API servers learn of it
+/// by a watch, in well under a second unless they are cut off.
+pub const DEFAULT_CA_PROPAGATION: u32 = 60;
+/// Longest lifetime, in seconds: no date has a year of five digits.
+pub const MAX_LIFETIME: u32 = 36500 * 24 * 3600;
 /// A new CA is valid from this long ago, for nodes whose clocks are behind.
 pub const BACKDATED: Duration = Duration::from_secs(3600);
 /// Annotation on the Secret: `certificate` or `ca` is renewed now. The renewal removes it.

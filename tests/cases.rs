@@ -40,7 +40,7 @@ fn decision(case: &Case) -> Result<(), String> {
             Decision::Skip(_) => "skip".to_owned(),
         },
         reason: plan.decision.reason().to_string(),
-        notices: plan.notices.iter().map(|notice| notice.name().to_owned()).collect(),
+        notices: plan.notices.iter().map(|notice| notice.name().as_str().to_owned()).collect(),
         warnings: plan.notices.iter().map(ToString::to_string).collect(),
         pod: patched(&pod, &policy),
     }))?;

@@ -1,7 +1,7 @@
 //! The annotation `delay`, and the form of every number of seconds.
 #![no_main]
 
-use apisix_prestop::{constants::DELAY_ANNOTATION, seconds::Delay};
+use apisix_prestop::{constants::DELAY_ANNOTATION, units::Delay};
 use apisix_prestop_fuzz::{check_pod, pod_with};
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;

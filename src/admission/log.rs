@@ -35,7 +35,7 @@ impl Observer for ReviewLog {
             "reviewed",
         );
         for notice in &plan.notices {
-            tracing::warn!(namespace, pod, owner, notice = notice.name(), "{notice}");
+            tracing::warn!(namespace, pod, owner, notice = notice.name().as_str(), "{notice}");
         }
     }
 

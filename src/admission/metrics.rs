@@ -15,7 +15,7 @@ use super::{
     outcome::Outcome,
     refusal::{Refusal, RefusedRequest},
 };
-use crate::injection::{Hook, Notice, Policy, Reason};
+use crate::injection::{Hook, NoticeName, Policy, Reason};
 
 /// From 10 µs to 10 ms, and 100 ms and 1 s for a machine under pressure.
 const DURATION_BUCKETS: [f64; 12] =
@@ -40,10 +40,10 @@ struct HookLabels {
 /// Counts reviews, refused requests and notices, and shows the hook that the policy injects.
 #[derive(Debug)]
 pub struct ReviewMetrics {
-    decided: [Counter; Reason::ALL.len()],
+    decided: [Counter; Reason::COUNT],
     would_inject: Counter,
     refused: [Counter; Refusal::COUNT],
-    notices: [Counter; Notice::NAMES.len()],
+    notices: [Counter; NoticeName::COUNT],
     duration: Histogram,
     hook: Family<HookLabels, Gauge>,
 }
@@ -55,9 +55,9 @@ impl ReviewMetrics {
         let review = |outcome: &'static str, reason: &'static str| {
             reviews.get_or_create_owned(&ReviewLabels { outcome, reason })
         };
-        let decided = Reason::ALL.map(|reason| {
-            let outcome =
-                if reason == Reason::HookMissing { Outcome::Inject } else { Outcome::Skip };
+        let decided = std::array::from_fn(|index| {
+            let reason = Reason::VARIANTS[index];
+            let outcome = if reason.injects() { Outcome::Inject } else { Outcome::Skip };
             review(outcome.as_str(), reason.as_str())
         });
         let would_inject = review(Outcome::WouldInject.as_str(), Reason::HookMissing.as_str());
@@ -66,8 +66,10 @@ impl ReviewMetrics {
         registry.register("reviews", "Requests to the webhook by outcome and reason", reviews);
 
         let noticed = Family::<NoticeLabels, Counter>::default();
-        let notices =
-            Notice::NAMES.map(|notice| noticed.get_or_create_owned(&NoticeLabels { notice }));
+        let notices = std::array::from_fn(|index| {
+            let notice = NoticeName::VARIANTS[index].as_str();
+            noticed.get_or_create_owned(&NoticeLabels { notice })
+        });
         registry.register("notices", "Warnings about Pods", noticed);
 
         let duration = Histogram::new(DURATION_BUCKETS);
@@ -93,7 +95,7 @@ impl Observer for ReviewMetrics {
         }
         .inc();
         for notice in &review.plan.notices {
-            self.notices[notice.index()].inc();
+            self.notices[notice.name() as usize].inc();
         }
         self.duration.observe(review.took.as_secs_f64());
     }
@@ -103,9 +105,9 @@ impl Observer for ReviewMetrics {
     }
 
     fn policy_changed(&self, _: Option<&Policy>, policy: &Policy) {
-        for hook in [Hook::Sleep, Hook::Exec] {
+        for hook in Hook::VARIANTS {
             let gauge = self.hook.get_or_create_owned(&HookLabels { hook: hook.as_str() });
-            gauge.set(i64::from(hook == policy.hook));
+            gauge.set(i64::from(*hook == policy.hook));
         }
     }
 }
@@ -122,15 +124,16 @@ mod tests {
         ReviewMetrics::register(&mut registry);
         let mut page = String::new();
         encode(&mut page, &registry).unwrap();
-        for reason in Reason::ALL {
+        for reason in Reason::VARIANTS {
             assert!(page.contains(&format!("reason=\"{reason}\"}} 0")), "{reason} in {page}");
         }
         for refusal in Refusal::VARIANTS {
             let line = format!("outcome=\"refuse\",reason=\"{}\"}} 0", refusal.as_str());
             assert!(page.contains(&line), "{line} in {page}");
         }
-        for notice in Notice::NAMES {
-            assert!(page.contains(&format!("notice=\"{notice}\"}} 0")), "{notice} in {page}");
+        for notice in NoticeName::VARIANTS {
+            let line = format!("notice=\"{}\"}} 0", notice.as_str());
+            assert!(page.contains(&line), "{line} in {page}");
         }
     }
 }

@@ -20,12 +20,12 @@ pub use response::write;
 pub use review::{AdmissionRequest, MalformedReview, read};
 pub use reviewer::Reviewer;
 
-use crate::injection::{Decision, Plan, Policy, Reason, plan};
+use crate::injection::{Context, Decision, Plan, Policy, Reason, plan};
 
 /// The plan for the Pod that a request creates. Any other request is skipped.
 pub fn decide<'a>(request: &AdmissionRequest<'a>, policy: &Policy) -> Plan<'a> {
     match request.created_pod() {
-        Some(pod) => plan(pod, policy),
+        Some(pod) => plan(pod, &Context::of(pod, policy)),
         None => Plan { decision: Decision::Skip(Reason::NotPodCreate), notices: Vec::new() },
     }
 }

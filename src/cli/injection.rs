@@ -5,7 +5,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use crate::{
     constants::{DEFAULT_DELAY, DEFAULT_MAX_DELAY, DEFAULT_SHUTDOWN_RESERVE},
     injection::{GracePolicy, Hook, Policy},
-    seconds::{Delay, ShutdownReserve},
+    units::{Delay, ShutdownReserve},
 };
 
 /// What to inject.

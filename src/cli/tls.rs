@@ -13,12 +13,12 @@ use crate::{
         DEFAULT_CA_LIFETIME, DEFAULT_CA_PROPAGATION, DEFAULT_CERTIFICATE_LIFETIME,
         DEFAULT_CLUSTER_DOMAIN, DEFAULT_NAME, DEFAULT_TLS_SECRET,
     },
-    lifetime::Lifetime,
     readiness::Readiness,
     tls::{
         CertificateError, CertificateFiles, CertificateFilesError, CertificateMetrics,
         ClientCaError, ServedCertificate, client_verifier, self_signed, server_config,
     },
+    units::Lifetime,
 };
 
 /// Where the certificate comes from.

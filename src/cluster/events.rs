@@ -63,7 +63,7 @@ impl EventSender {
                 uid: Some(owner.uid.clone().into_owned()),
                 ..ObjectReference::default()
             },
-            notice: notice.name(),
+            notice: notice.name().as_str(),
             note: notice.to_string(),
         });
     }

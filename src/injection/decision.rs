@@ -1,27 +1,29 @@
-//! The answer to a Pod, and why.
+//! A decision, and its reason.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
+
+use strum::{Display, EnumCount, IntoStaticStr, VariantArray};
 
 use super::{
     grace::GraceRaise, hook::Hook, notice::Notice, pod::Presence, record::InjectionRecord,
 };
-use crate::seconds::Delay;
+use crate::units::Delay;
 
-/// What is to be done with a Pod, and what its author should know.
+/// What to do with a Pod, and what its author should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan<'a> {
-    /// What is to be done.
+    /// What to do.
     pub decision: Decision<'a>,
     /// What its author should know.
     pub notices: Vec<Notice>,
 }
 
-/// What is to be done with a Pod.
+/// What to do with a Pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision<'a> {
     /// Add the hooks.
     Inject(Injection<'a>),
-    /// Leave it as it is.
+    /// Change nothing.
     Skip(Reason),
 }
 
@@ -29,7 +31,7 @@ impl Decision<'_> {
     /// Why.
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::Inject(_) => Reason::HookMissing,
+            Self::Inject(injection) => injection.reason,
             Self::Skip(reason) => *reason,
         }
     }
@@ -38,15 +40,17 @@ impl Decision<'_> {
 /// The sleeps to add. There is at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Injection<'a> {
-    /// How a sleep is written.
+    /// Why.
+    pub reason: Reason,
+    /// How to write a sleep.
     pub hook: Hook,
-    /// The containers that get one, in their order.
+    /// The containers that get a sleep, in their order.
     pub containers: Vec<InjectedContainer<'a>>,
-    /// The raise of the grace period, where it is needed now.
+    /// The raise of the grace period, if the sleeps need one.
     pub grace: Option<GraceRaise>,
-    /// What the Pod's annotation is going to say: all that was done to it, at an earlier look too.
+    /// The annotation of the Pod: these sleeps, and those of earlier reviews.
     pub record: InjectionRecord,
-    /// Where the annotation goes: whether the Pod has metadata, and annotations.
+    /// Whether the Pod has metadata, and annotations: where the annotation goes.
     pub(super) metadata: Option<Presence>,
 }
 
@@ -68,86 +72,61 @@ pub struct InjectedContainer<'a> {
     /// How long it sleeps.
     pub delay: Delay,
     /// Where the sleep goes.
-    pub change: Change<'a>,
+    pub placement: HookPlacement<'a>,
 }
 
 /// Where a sleep goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change<'a> {
-    /// It is the hook. A `lifecycle` that is there is never replaced: it may hold a postStart
-    /// hook or a stopSignal.
+pub enum HookPlacement<'a> {
+    /// It becomes the hook. A patch never replaces an existing `lifecycle`, which may hold a
+    /// postStart hook or a stopSignal.
     Add {
-        /// Whether there is a `lifecycle`.
+        /// Whether the container has a `lifecycle`.
         lifecycle: Presence,
     },
-    /// It goes in front of the exec hook that is there.
+    /// It goes before the exec hook of the container.
     Prepend {
-        /// The command of that.
+        /// The command of the exec hook.
         command: Vec<Cow<'a, str>>,
     },
 }
 
-/// Why a Pod gets the answer that it gets. The first that matches wins, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a decision is what it is. The first reason that applies wins, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
-    /// The request is not the creation of a Pod: nothing to do. (Neither `lifecycle` nor the
-    /// grace period of an existing Pod can be changed.)
+    /// The request does not create a Pod. (Neither `lifecycle` nor the grace period of an existing
+    /// Pod can change.)
     NotPodCreate,
     /// The Pod carries the label `apisix-prestop/inject: disabled` (or `"false"`).
     OptedOut,
     /// The Pod is the API object of a static Pod, which the kubelet runs from a file.
     MirrorPod,
-    /// A Job (batch/v1) controls the Pod: it takes no requests, and would only end later.
+    /// A Job (batch/v1) controls the Pod: it receives no requests, and a sleep only delays its end.
     Job,
-    /// Every container that could get a sleep has one from an earlier look: a second call of the
-    /// webhook for the same Pod, or a copied manifest.
+    /// Every container has its sleep from an earlier review: the API server called the webhook a
+    /// second time, or the manifest is a copy of a Pod.
     AlreadyInjected,
-    /// Every container has a preStop hook of its own already, and a container can have only one.
+    /// Every container has a preStop hook of its own, and a container can have only one.
     HookPresent,
-    /// The delay is 0, of the whole Pod or of every container that lacks a hook.
+    /// The delay is 0 for every container without a hook.
     DelayZero,
-    /// The Pod runs on Windows, where an exec hook would need a shell that is not there.
+    /// The Pod runs on Windows, where an exec hook has no shell.
     WindowsExec,
-    /// The grace period is 0 or less, and the policy does not allow to raise it.
+    /// The grace period is 0 or less, and the policy never raises it.
     GraceZero,
-    /// None of the above: at least one container gets a sleep.
+    /// None of the above: at least one container has no hook.
     HookMissing,
 }
 
 impl Reason {
-    /// All reasons, in the order in which they are looked at.
-    pub const ALL: [Self; 10] = [
-        Self::NotPodCreate,
-        Self::OptedOut,
-        Self::MirrorPod,
-        Self::Job,
-        Self::AlreadyInjected,
-        Self::HookPresent,
-        Self::DelayZero,
-        Self::WindowsExec,
-        Self::GraceZero,
-        Self::HookMissing,
-    ];
-
     /// Its name in logs, metrics and audit annotations.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotPodCreate => "not_pod_create",
-            Self::OptedOut => "opted_out",
-            Self::MirrorPod => "mirror_pod",
-            Self::Job => "job",
-            Self::AlreadyInjected => "already_injected",
-            Self::HookPresent => "hook_present",
-            Self::DelayZero => "delay_zero",
-            Self::WindowsExec => "windows_exec",
-            Self::GraceZero => "grace_zero",
-            Self::HookMissing => "hook_missing",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
-}
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+    /// Whether the Pod gets sleeps.
+    pub const fn injects(self) -> bool {
+        matches!(self, Self::HookMissing)
     }
 }

@@ -3,24 +3,24 @@
 use super::policy::GracePolicy;
 use crate::{
     constants::KUBERNETES_DEFAULT_GRACE_PERIOD,
-    seconds::{Delay, ShutdownReserve},
+    units::{Delay, ShutdownReserve},
 };
 
 /// A raise of `terminationGracePeriodSeconds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GraceRaise {
-    /// Before, in seconds, if the Pod said it. The API server admits negative values.
+    /// Before, in seconds, if the Pod named one. The API server admits negative values.
     pub from: Option<i64>,
     /// After, in seconds.
     pub to: i64,
 }
 
-/// What the grace period has to hold.
+/// What the grace period must cover.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Needs {
-    /// The longest of our sleeps, those of an earlier look included.
+    /// The longest of our sleeps, including those of earlier reviews.
     pub ours: Delay,
-    /// The longest of all hooks that are known sleeps, ours included, in seconds.
+    /// The longest of all hooks that are known sleeps, including ours, in seconds.
     pub longest_hook: u64,
     /// What the Pod keeps for its own shutdown.
     pub reserve: ShutdownReserve,
@@ -31,11 +31,11 @@ pub(super) fn or_default(grace: Option<i64>) -> i64 {
     grace.unwrap_or(KUBERNETES_DEFAULT_GRACE_PERIOD)
 }
 
-/// What the grace period has to be raised to, in seconds; no less than it is.
+/// The grace period that a Pod needs, in seconds; never less than `grace`.
 ///
-/// The kubelet pays for the hooks out of the grace period, all hooks at the same time: whatever
-/// the longest takes is lost for the shutdown behind it. `grace` is what the Pod asks for now,
-/// and `before` what it asked for before an earlier look raised it, if there was one.
+/// The grace period includes the time of the hooks, which all run at the same time: what the
+/// longest hook takes is lost for the shutdown after it. `grace` is what the Pod asks for now, and
+/// `before` what it asked for before an earlier review raised it, if one did.
 pub(super) fn needed(policy: GracePolicy, grace: i64, before: Option<i64>, needs: Needs) -> i64 {
     let to = match policy {
         GracePolicy::Raise => {

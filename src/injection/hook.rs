@@ -1,31 +1,30 @@
-//! preStop hooks: how ours are written, and what can be said of those that are there.
+//! preStop hooks: how to write ours, and what existing ones do.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny};
 use serde_json::Value;
+use strum::{IntoStaticStr, VariantArray};
 
-use crate::seconds::Delay;
+use crate::units::Delay;
 
 /// The two ways to write a sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Hook {
-    /// `sleep: {seconds: N}`, which the kubelet does itself (KEP-3960: on by default since
-    /// Kubernetes 1.30). It works in any image.
+    /// `sleep: {seconds: N}`: the kubelet sleeps (KEP-3960: on by default since Kubernetes 1.30).
+    /// Works in any image.
     Sleep,
-    /// `exec: {command: ["/bin/sh", "-c", "sleep N"]}`, as the documentation of Apache APISIX
-    /// has it. It works in any version of Kubernetes, but only in an image that has a shell:
-    /// where it has none the hook fails and SIGTERM comes at once.
+    /// `exec: {command: ["/bin/sh", "-c", "sleep N"]}`, as in the documentation of Apache APISIX.
+    /// Works in any version of Kubernetes, but only in an image with a shell: without one the hook
+    /// fails, and SIGTERM follows immediately.
     Exec,
 }
 
 impl Hook {
     /// Its name in flags, logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sleep => "sleep",
-            Self::Exec => "exec",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The `lifecycle.preStop` that sleeps for `delay`.
@@ -56,8 +55,8 @@ impl Serialize for SleepCommand {
     }
 }
 
-/// Sleeps for `$0` seconds, then becomes the command in its other arguments. Those stay
-/// arguments of their own, so nothing in them has to be quoted.
+/// Sleeps for `$0` seconds, then becomes the command in its other arguments, which need no
+/// quotes.
 const PREPEND: [&str; 3] = ["/bin/sh", "-c", r#"sleep "$0"; exec "$@""#];
 
 /// The command of an exec hook that sleeps for `delay` before it does what `command` does.
@@ -74,15 +73,14 @@ impl Serialize for Prepended<'_> {
     }
 }
 
-/// The command behind a sleep that [`Prepended`] has put in front of it.
+/// The command after the sleep of [`Prepended`].
 pub(super) fn behind_prepended(command: &[Value]) -> Option<&[Value]> {
     let words = command.get(..PREPEND.len())?;
     (words.iter().eq(PREPEND) && command.len() > PREPEND.len() + 1)
         .then(|| &command[PREPEND.len() + 1..])
 }
 
-/// A preStop hook that is there. It has one of these; should it have none, it is of a kind that
-/// we do not know.
+/// An existing preStop hook. It has one of these fields, or is of an unknown kind.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ExistingHook<'a> {
@@ -104,8 +102,8 @@ pub struct ExecAction<'a> {
     pub command: Vec<Word<'a>>,
 }
 
-/// A string in a list or a map, such as a word of a command: borrowed where the JSON has no
-/// escapes in it. serde borrows no `Cow` there by itself.
+/// A string in a list or a map, such as a word of a command: borrowed if the JSON has no escapes.
+/// serde does not borrow a `Cow` there by itself.
 #[derive(Debug, Deserialize)]
 pub struct Word<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
@@ -118,11 +116,11 @@ pub struct SleepAction {
 }
 
 impl ExistingHook<'_> {
-    /// How long the hook sleeps, in seconds, if it does nothing but sleep, or if it begins with
-    /// a sleep that we have put there.
+    /// How long the hook sleeps, in seconds, if it only sleeps, or if it begins with a sleep that
+    /// we prepended.
     ///
-    /// Known are the native sleep, `sleep N` with its usual paths, and the same as the only
-    /// command of a shell. Of anything else (loops, `kill …; sleep N`) nothing is guessed.
+    /// Recognizes the native sleep, `sleep N` with its usual paths, and the same as the only command
+    /// of a shell. Guesses nothing about anything else (loops, `kill …; sleep N`).
     pub(super) fn known_sleep(&self) -> Option<u64> {
         if let Some(sleep) = &self.sleep {
             return u64::try_from(sleep.seconds).ok();
@@ -144,8 +142,8 @@ impl ExistingHook<'_> {
         }
     }
 
-    /// Whether the first thing that the hook does is to tell the application to stop, so that
-    /// it refuses connections while the gateway still sends them.
+    /// Whether the hook begins by stopping the application, which then refuses connections while
+    /// the gateway still sends requests.
     pub(super) fn ends_listener_at_once(&self) -> bool {
         let Some(exec) = &self.exec else { return false };
         let words: Vec<_> = exec.command.iter().map(|word| &*word.0).collect();
@@ -161,7 +159,7 @@ impl ExistingHook<'_> {
 
 const SHELLS: &[&str] = &["sh", "bash", "ash", "dash"];
 
-/// A command that asks a server to stop.
+/// Whether a command asks a server to stop.
 fn stops(words: &[&str]) -> bool {
     match words {
         [kill, ..] if is_program(kill, &["kill", "pkill", "killall"]) => true,

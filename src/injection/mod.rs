@@ -1,8 +1,9 @@
 //! The core: from a Pod and a policy to a decision.
 //!
-//! Everything in here is pure. There is no client, no clock, no HTTP and no async in it, so
-//! that all of it can be tested as a truth table.
+//! Everything here is pure: no client, no clock, no HTTP and no async. A truth table tests all of
+//! it.
 
+mod context;
 mod decision;
 mod grace;
 mod hook;
@@ -14,14 +15,15 @@ mod pod;
 mod policy;
 mod record;
 
-pub use decision::{Change, Decision, InjectedContainer, Injection, Plan, Reason};
+pub use context::{Context, Controller, Target};
+pub use decision::{Decision, HookPlacement, InjectedContainer, Injection, Plan, Reason};
 pub use grace::GraceRaise;
 pub use hook::{ExecAction, ExistingHook, Hook, SleepAction, Word};
-pub use notice::{Accepted, Instead, Notice};
+pub use notice::{Accepted, Instead, Notice, NoticeName};
 pub use plan::plan;
 pub use pod::{
-    Container, KnownEntries, Lifecycle, Metadata, NodeSelector, OwnerReference, Pod, PodOs,
-    PodSpec, Presence,
+    Container, KnownAnnotations, Labels, Lifecycle, Metadata, NodeSelector, OwnerReference, Pod,
+    PodOs, PodSpec, Presence,
 };
 pub use policy::{GracePolicy, Policy};
 pub use record::{InjectionRecord, ParseRecordError, RecordedChange, RecordedHook};

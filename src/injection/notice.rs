@@ -1,42 +1,53 @@
-//! What we tell people about a Pod beside the decision itself.
+//! What the author of a Pod should know.
 
 use std::fmt;
 
-use crate::constants::{
-    CONTAINER_DELAYS_ANNOTATION, EXISTING_HOOK_ANNOTATION, INJECT_LABEL, MAX_WARNING_LENGTH,
+use strum::{EnumCount, EnumDiscriminants, IntoStaticStr, VariantArray};
+
+use crate::{
+    constants::{
+        CONTAINER_DELAYS_ANNOTATION, EXISTING_HOOK_ANNOTATION, INJECT_LABEL, MAX_WARNING_LENGTH,
+    },
+    units::Seconds,
 };
 
 /// Something about a Pod that its author should know.
 ///
 /// Its `Display` is the warning and the Event: ASCII, one line, at most [`MAX_WARNING_LENGTH`]
 /// long.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, EnumDiscriminants)]
+#[strum_discriminants(
+    name(NoticeName),
+    derive(EnumCount, IntoStaticStr, VariantArray),
+    strum(serialize_all = "snake_case"),
+    doc = "The name of a notice, as in logs, metrics and Events."
+)]
 pub enum Notice {
-    /// An annotation's value is not of its form; something else applies.
+    /// The value of an annotation is malformed; something else applies.
     AnnotationMalformed {
         /// The annotation.
         key: &'static str,
-        /// What it says, or the part of it that is wrong.
+        /// Its value, or the part of it that is wrong.
         value: String,
         /// What is accepted.
         accepted: Accepted,
         /// What applies instead.
         instead: Instead,
     },
-    /// An annotation asks for more than the maximum; that applies.
+    /// An annotation asks for more than the maximum; the maximum applies.
     AnnotationAboveMaximum {
         /// The annotation.
         key: &'static str,
-        /// What it says, or the part of it that is too much.
+        /// Its value, or the part of it that is too large.
         value: String,
         /// The maximum, in seconds.
         maximum: u32,
     },
-    /// An annotation of ours that nobody knows.
+    /// An annotation with our prefix is unknown.
     AnnotationUnknown {
         /// The annotation.
         key: String,
-        /// The known annotation that is most like it.
+        /// The most similar known annotation.
         nearest: &'static str,
     },
     /// `container-delays` names a container that the Pod does not have.
@@ -44,26 +55,26 @@ pub enum Notice {
         /// The name.
         name: String,
     },
-    /// The label on the Pod has a value that means nothing.
+    /// The label on the Pod has an unknown value.
     LabelUnknown {
         /// The value.
         value: String,
     },
-    /// With a grace period of 0 or less the kubelet would not have run the hook; it was raised.
+    /// The grace period was 0 or less, which cuts the hook off; it is raised.
     GraceZero {
         /// What the Pod asked for, in seconds.
         grace: i64,
         /// What it has now, in seconds.
         raised_to: i64,
     },
-    /// The grace period is too short, and the policy does not allow to raise it.
+    /// The grace period is too short, and the policy never raises it.
     GraceTooShort {
         /// What the Pod asks for, in seconds.
         grace: i64,
-        /// What it would need, in seconds.
+        /// What it needs, in seconds.
         needed: i64,
     },
-    /// A hook that is there sleeps for as long as the grace period, or longer.
+    /// An own hook sleeps as long as the grace period, or longer.
     HookCutOff {
         /// The container.
         container: String,
@@ -72,24 +83,24 @@ pub enum Notice {
         /// The grace period, in seconds.
         grace: i64,
     },
-    /// A hook that is there ends the listener at once, while the gateway still sends requests.
+    /// An own hook stops the server immediately, while the gateway still sends requests.
     HookEndsListener {
         /// The container.
         container: String,
     },
-    /// `existing-hook: prepend` where a sleep cannot be put in front.
+    /// `existing-hook: prepend`, but there is no exec hook to prepend to.
     HookNotPrependable {
         /// The container.
         container: String,
     },
-    /// A Windows Pod, which the exec hook cannot work for.
+    /// A Windows Pod, where an exec hook does not work.
     WindowsNeedsSleep,
 }
 
-/// What a value has to be.
+/// What a value must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// A number of seconds up to this one.
+    /// A time of up to so many seconds.
     Seconds(u32),
     /// `NAME=SECONDS`.
     ContainerDelay,
@@ -97,53 +108,28 @@ pub enum Accepted {
     ExistingHook,
 }
 
-/// What applies where a value does not.
+/// What applies instead of a bad value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instead {
     /// This many seconds.
     Seconds(u32),
     /// The word `keep`.
     Keep,
-    /// Whatever would apply without it.
+    /// What applies without it.
     Nothing,
 }
 
 impl Notice {
-    /// The names of all notices, as in logs, metrics and Events.
-    pub const NAMES: [&'static str; 11] = [
-        "annotation_malformed",
-        "annotation_above_maximum",
-        "annotation_unknown",
-        "container_unknown",
-        "label_unknown",
-        "grace_zero",
-        "grace_too_short",
-        "hook_cut_off",
-        "hook_ends_listener",
-        "hook_not_prependable",
-        "windows_needs_sleep",
-    ];
-
-    /// Its index in [`Self::NAMES`].
-    pub const fn index(&self) -> usize {
-        match self {
-            Self::AnnotationMalformed { .. } => 0,
-            Self::AnnotationAboveMaximum { .. } => 1,
-            Self::AnnotationUnknown { .. } => 2,
-            Self::ContainerUnknown { .. } => 3,
-            Self::LabelUnknown { .. } => 4,
-            Self::GraceZero { .. } => 5,
-            Self::GraceTooShort { .. } => 6,
-            Self::HookCutOff { .. } => 7,
-            Self::HookEndsListener { .. } => 8,
-            Self::HookNotPrependable { .. } => 9,
-            Self::WindowsNeedsSleep => 10,
-        }
-    }
-
     /// Its name in logs, metrics and Events.
-    pub const fn name(&self) -> &'static str {
-        Self::NAMES[self.index()]
+    pub fn name(&self) -> NoticeName {
+        self.into()
+    }
+}
+
+impl NoticeName {
+    /// The name as text.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -185,7 +171,7 @@ impl fmt::Display for Notice {
             ),
             Self::HookEndsListener { container } => write!(
                 f,
-                "container {}: its preStop hook stops the server at once; sleep first",
+                "container {}: its preStop hook stops the server immediately; add a sleep before it",
                 shortened(container)
             ),
             Self::HookNotPrependable { container } => write!(
@@ -204,7 +190,10 @@ impl fmt::Display for Notice {
 impl fmt::Display for Accepted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Seconds(maximum) => write!(f, "0-{maximum} whole seconds such as 15s"),
+            Self::Seconds(maximum) => {
+                let maximum = Seconds::<0, { u32::MAX }>::clamped(*maximum);
+                write!(f, "a time from 0s to {maximum}, such as 15s")
+            }
             Self::ContainerDelay => f.write_str("NAME=SECONDS such as web=15s"),
             Self::ExistingHook => f.write_str("keep or prepend"),
         }
@@ -221,7 +210,7 @@ impl fmt::Display for Instead {
     }
 }
 
-/// A user's text in quotes, cut and escaped so that a warning stays a short ASCII line.
+/// A user's text in quotes, shortened and escaped: a warning stays a short line of ASCII.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", shortened(value))
 }
@@ -244,6 +233,8 @@ const _: () = assert!(MAX_WARNING_LENGTH >= 120, "the texts above are written fo
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use rstest::rstest;
 
     use super::*;
@@ -300,10 +291,8 @@ mod tests {
     }
 
     #[test]
-    fn every_notice_has_a_name_of_its_own() {
-        let mut indexes: Vec<_> = longest("x").iter().map(Notice::index).collect();
-        indexes.sort_unstable();
-        indexes.dedup();
-        assert_eq!(indexes, (0..Notice::NAMES.len()).collect::<Vec<_>>());
+    fn every_notice_is_among_the_longest() {
+        let names: BTreeSet<_> = longest("x").iter().map(|notice| notice.name() as usize).collect();
+        assert!(names.into_iter().eq(0..NoticeName::COUNT), "`longest` lacks a notice");
     }
 }

@@ -1,7 +1,7 @@
-//! What a Pod's annotations ask for instead of the policy.
+//! The annotations by which a Pod overrides the policy.
 //!
-//! A bad value is no reason to reject a Pod: it makes a notice, and the next lower precedence
-//! applies. A number that is only too large is cut to the maximum.
+//! A bad value never rejects a Pod: it adds a notice, and the next lower precedence applies. A value
+//! above the maximum is cut to the maximum.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +15,10 @@ use crate::{
         ANNOTATIONS, CONTAINER_DELAYS_ANNOTATION, DELAY_ANNOTATION, EXISTING_HOOK_ANNOTATION,
         INJECT_DISABLED, INJECT_ENABLED, MAX_NOTICES, SHUTDOWN_RESERVE_ANNOTATION,
     },
-    seconds::{Delay, ParseSecondsError, ShutdownReserve},
+    units::{Delay, OutOfRange, ShutdownReserve},
 };
 
-/// Longest name of an annotation with its prefix, as the API has it.
+/// The longest annotation key that the API accepts: a prefix of 253, a slash, a name of 63.
 const MAX_KEY_LENGTH: usize = 317;
 
 /// What applies to a Pod.
@@ -28,12 +28,12 @@ pub(super) struct Settings<'p> {
     container_delays: BTreeMap<&'p str, Delay>,
     /// What the Pod keeps for its own shutdown.
     pub(super) reserve: ShutdownReserve,
-    /// Whether a sleep goes in front of an exec hook that is there.
+    /// Whether a sleep goes before an existing exec hook.
     pub(super) prepend: bool,
 }
 
 impl Settings<'_> {
-    /// How long this container sleeps.
+    /// The delay of a container.
     pub(super) fn delay_of(&self, container: &str) -> Delay {
         self.container_delays.get(container).copied().unwrap_or(self.delay)
     }
@@ -53,7 +53,7 @@ pub(super) fn settings<'p>(
     }
     let unknown = pod.annotations_of_ours().filter(|(key, _)| !ANNOTATIONS.contains(key));
     for (key, _) in unknown.take(MAX_NOTICES) {
-        // The library's memory grows with the text, and nobody has looked at its length yet.
+        // strsim allocates for each character, and the API server checks lengths only later.
         let start: String = key.chars().take(MAX_KEY_LENGTH).collect();
         let distance = |known: &&str| strsim::damerau_levenshtein(known, &start);
         if let Some(nearest) = ANNOTATIONS.into_iter().min_by_key(distance) {
@@ -78,8 +78,8 @@ fn delay(pod: &Pod<'_>, policy: &Policy, notices: &mut Vec<Notice>) -> Delay {
     })
 }
 
-/// A delay no longer than the policy allows; `None` if it is none at all. `shown` is what a
-/// notice shows of it.
+/// A delay no longer than the policy allows; `None` if the text is not a time. A notice quotes
+/// `shown`.
 fn read_delay(
     key: &'static str,
     text: &str,
@@ -89,8 +89,8 @@ fn read_delay(
 ) -> Option<Delay> {
     match text.parse::<Delay>() {
         Ok(delay) if delay <= policy.max_delay => Some(delay),
-        Err(ParseSecondsError::Malformed) => None,
-        Ok(_) | Err(ParseSecondsError::AboveMaximum) => {
+        Err(error) if error.out_of_range != Some(OutOfRange::Above) => None,
+        _ => {
             notices.push(above_maximum(key, shown, policy.max_delay.get()));
             Some(policy.max_delay)
         }
@@ -107,7 +107,7 @@ fn container_delays<'p>(
     let Some(value) = pod.annotation(KEY) else { return delays };
     let names: BTreeSet<&str> = pod.spec.containers.iter().map(|c| &*c.name).collect();
     for entry in value.split(',').map(str::trim) {
-        // Somebody's text, and not a list of containers.
+        // Whatever the text is, it is not a list of containers.
         if notices.len() >= MAX_NOTICES {
             break;
         }
@@ -131,15 +131,15 @@ fn reserve(pod: &Pod<'_>, policy: &Policy, notices: &mut Vec<Notice>) -> Shutdow
     let maximum = ShutdownReserve::MAX;
     match value.parse() {
         Ok(reserve) => reserve,
-        Err(ParseSecondsError::Malformed) => {
+        Err(error) if error.out_of_range == Some(OutOfRange::Above) => {
+            notices.push(above_maximum(KEY, value, maximum.get()));
+            maximum
+        }
+        Err(_) => {
             let accepted = Accepted::Seconds(maximum.get());
             let instead = Instead::Seconds(policy.shutdown_reserve.get());
             notices.push(malformed(KEY, value, accepted, instead));
             policy.shutdown_reserve
-        }
-        Err(ParseSecondsError::AboveMaximum) => {
-            notices.push(above_maximum(KEY, value, maximum.get()));
-            maximum
         }
     }
 }

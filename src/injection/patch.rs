@@ -1,8 +1,8 @@
 //! An injection as a JSON patch (RFC 6902).
 //!
 //! The API server *rejects* the Pod if a patch does not apply, whatever the failurePolicy says.
-//! So there are only `add` operations, each to a parent that is known to be there, and never a
-//! `test`. An `add` to a member that is there replaces it.
+//! So a patch has only `add` operations, each to a parent that exists, and never a `test`. An `add`
+//! to an existing member replaces it.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use json_patch::Patch;
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use super::{
-    decision::{Change, InjectedContainer, Injection},
+    decision::{HookPlacement, InjectedContainer, Injection},
     hook::{Hook, Prepended},
     pod::Presence,
     record::InjectionRecord,
@@ -21,16 +21,16 @@ use crate::constants::INJECTED_ANNOTATION;
 const INJECTED_TOKEN: &str = "apisix-prestop~1injected";
 
 impl Injection<'_> {
-    /// The patch that does it. It is never empty.
+    /// The patch. It is never empty.
     ///
     /// # Errors
-    /// None that can be provoked: what is written here is a patch.
+    /// When serde_json cannot write the injection, or does not read a patch from what it wrote.
     pub fn patch(&self) -> serde_json::Result<Patch> {
         serde_json::from_slice(&serde_json::to_vec(self)?)
     }
 }
 
-/// The same patch, written straight to where it goes.
+/// Writes the patch without building it first.
 impl Serialize for Injection<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut patch = serializer.serialize_seq(None)?;
@@ -40,9 +40,9 @@ impl Serialize for Injection<'_> {
         if let Some(raise) = self.grace {
             add(&mut patch, format_args!("/spec/terminationGracePeriodSeconds"), raise.to)?;
         }
-        let annotations = Annotations { record: &self.record };
+        let annotations = NewAnnotations { record: &self.record };
         match self.metadata {
-            None => add(&mut patch, format_args!("/metadata"), Metadata { annotations })?,
+            None => add(&mut patch, format_args!("/metadata"), NewMetadata { annotations })?,
             Some(Presence::Absent) => {
                 add(&mut patch, format_args!("/metadata/annotations"), annotations)?;
             }
@@ -59,16 +59,16 @@ impl InjectedContainer<'_> {
     fn add<S: SerializeSeq>(&self, hook: Hook, patch: &mut S) -> Result<(), S::Error> {
         let Self { index, delay, .. } = *self;
         let handler = hook.handler(delay);
-        match &self.change {
-            Change::Add { lifecycle: Presence::Absent } => add(
+        match &self.placement {
+            HookPlacement::Add { lifecycle: Presence::Absent } => add(
                 patch,
                 format_args!("/spec/containers/{index}/lifecycle"),
-                Lifecycle { pre_stop: handler },
+                NewLifecycle { pre_stop: handler },
             ),
-            Change::Add { .. } => {
+            HookPlacement::Add { .. } => {
                 add(patch, format_args!("/spec/containers/{index}/lifecycle/preStop"), handler)
             }
-            Change::Prepend { command } => add(
+            HookPlacement::Prepend { command } => add(
                 patch,
                 format_args!("/spec/containers/{index}/lifecycle/preStop/exec/command"),
                 Prepended { delay, command },
@@ -94,21 +94,21 @@ struct Add<'a, V> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Lifecycle<H> {
+struct NewLifecycle<H> {
     pre_stop: H,
 }
 
 #[derive(Serialize)]
-struct Metadata<'a> {
-    annotations: Annotations<'a>,
+struct NewMetadata<'a> {
+    annotations: NewAnnotations<'a>,
 }
 
-/// The annotations of a Pod that had none.
-struct Annotations<'a> {
+/// The annotations of a Pod without any.
+struct NewAnnotations<'a> {
     record: &'a InjectionRecord,
 }
 
-impl Serialize for Annotations<'_> {
+impl Serialize for NewAnnotations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map([(INJECTED_ANNOTATION, self.record)])
     }

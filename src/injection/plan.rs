@@ -1,9 +1,10 @@
-//! The decision itself.
+//! The decision.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{
-    decision::{Change, Decision, InjectedContainer, Injection, Plan, Reason},
+    context::Context,
+    decision::{Decision, HookPlacement, InjectedContainer, Injection, Plan, Reason},
     grace::{self, GraceRaise, Needs},
     hook::Hook,
     notice::Notice,
@@ -14,16 +15,15 @@ use super::{
 };
 use crate::{
     constants::{INJECT_DISABLED, MAX_NOTICES},
-    seconds::Delay,
+    units::Delay,
 };
 
-/// What is to be done with a Pod that is being created.
+/// Decides about a Pod at its creation.
 ///
-/// A pure function: the same Pod and policy give the same plan, and the plan for a Pod that
-/// has been patched by it is to skip.
-pub fn plan<'a>(pod: &Pod<'a>, policy: &Policy) -> Plan<'a> {
+/// The same Pod and context always give the same plan. The plan for a patched Pod is to skip it.
+pub fn plan<'a>(pod: &Pod<'a>, context: &Context<'_>) -> Plan<'a> {
     let mut notices = Vec::new();
-    let decision = match inject(pod, policy, &mut notices) {
+    let decision = match inject(pod, context, &mut notices) {
         Ok(injection) => Decision::Inject(injection),
         Err(reason) => Decision::Skip(reason),
     };
@@ -33,16 +33,17 @@ pub fn plan<'a>(pod: &Pod<'a>, policy: &Policy) -> Plan<'a> {
 
 fn inject<'a>(
     pod: &Pod<'a>,
-    policy: &Policy,
+    context: &Context<'_>,
     notices: &mut Vec<Notice>,
 ) -> Result<Injection<'a>, Reason> {
+    let policy = context.policy;
     if pod.inject_label().is_some_and(|value| INJECT_DISABLED.contains(&value)) {
         return Err(Reason::OptedOut);
     }
     if pod.is_mirror() {
         return Err(Reason::MirrorPod);
     }
-    if !policy.jobs && pod.controller().is_some_and(|owner| owner.is_job()) {
+    if !policy.jobs && context.controller.is_some_and(|controller| controller.is_job()) {
         return Err(Reason::Job);
     }
     let record: InjectionRecord = pod.record().and_then(|r| r.parse().ok()).unwrap_or_default();
@@ -74,10 +75,11 @@ fn inject<'a>(
     let change = (raised > grace).then_some(GraceRaise { from, to: raised });
     let metadata = pod.metadata.as_ref().map(|metadata| metadata.annotations.presence());
     let record = extended(record, &containers, change, metadata);
-    Ok(Injection { hook: policy.hook, containers, grace: change, record, metadata })
+    let reason = Reason::HookMissing;
+    Ok(Injection { reason, hook: policy.hook, containers, grace: change, record, metadata })
 }
 
-/// The containers that can get a sleep, with how long each is to sleep; 0 is possible.
+/// The containers that can get a sleep, with the delay of each; a delay of 0 is possible.
 fn candidates<'a>(
     pod: &Pod<'a>,
     settings: &Settings<'_>,
@@ -86,36 +88,43 @@ fn candidates<'a>(
     let windows = pod.spec.is_windows();
     let mut candidates = Vec::new();
     for (index, container) in pod.spec.containers.iter().enumerate() {
-        let Some(change) = change(container, settings.prepend, windows, notices) else { continue };
+        let Some(placement) = placement(container, settings.prepend, windows, notices) else {
+            continue;
+        };
         let delay = settings.delay_of(&container.name);
-        candidates.push(InjectedContainer { index, name: container.name.clone(), delay, change });
+        candidates.push(InjectedContainer {
+            index,
+            name: container.name.clone(),
+            delay,
+            placement,
+        });
     }
     candidates
 }
 
-/// Where a sleep can go in this container. `None` if its own hook is kept.
-fn change<'a>(
+/// Where the sleep of a container goes. `None` if the container keeps its own hook.
+fn placement<'a>(
     container: &Container<'a>,
     prepend: bool,
     windows: bool,
     notices: &mut Vec<Notice>,
-) -> Option<Change<'a>> {
+) -> Option<HookPlacement<'a>> {
     let Some(lifecycle) = &container.lifecycle else {
-        return Some(Change::Add { lifecycle: Presence::Absent });
+        return Some(HookPlacement::Add { lifecycle: Presence::Absent });
     };
     let Some(hook) = &lifecycle.pre_stop else {
         let empty = lifecycle.post_start.is_none() && lifecycle.stop_signal.is_none();
         let lifecycle = if empty { Presence::Empty } else { Presence::Filled };
-        return Some(Change::Add { lifecycle });
+        return Some(HookPlacement::Add { lifecycle });
     };
-    // A hook that sleeps already is what is wanted, and may be ours from an earlier look.
+    // A hook that already sleeps does what is wanted, and may be ours from an earlier review.
     if !prepend || hook.known_sleep().is_some() {
         return None;
     }
     match &hook.exec {
         Some(exec) if !windows && !exec.command.is_empty() => {
             let command = exec.command.iter().map(|word| word.0.clone()).collect();
-            Some(Change::Prepend { command })
+            Some(HookPlacement::Prepend { command })
         }
         _ => {
             let container = container.name.clone().into_owned();
@@ -125,8 +134,8 @@ fn change<'a>(
     }
 }
 
-/// The grace period, in seconds, with which the sleeps fit. Where the policy does not raise it,
-/// the sleeps are cut to it: a native sleep that is longer makes the Pod invalid.
+/// The grace period that the sleeps need, in seconds. If the policy does not raise it, cuts the
+/// sleeps to it: a longer native sleep makes the Pod invalid.
 fn fit_grace(
     pod: &Pod<'_>,
     policy: &Policy,
@@ -139,7 +148,7 @@ fn fit_grace(
     let added = containers.iter().map(|container| container.delay);
     let before = record.containers.iter().map(|hook| hook.delay);
     let ours = added.chain(before).max().unwrap_or(Delay::clamped(0));
-    // A hook of the Pod's own that sleeps longer than the policy allows any Pod is no measure.
+    // An own hook that sleeps longer than the policy allows does not count.
     let kept = hooks(pod).filter_map(|(_, hook)| hook.known_sleep());
     let kept = kept.filter(|sleep| *sleep <= u64::from(policy.max_delay.get())).max();
     let longest_hook = u64::from(ours.get()).max(kept.unwrap_or(0));
@@ -166,7 +175,7 @@ fn fit_grace(
     Ok(to)
 }
 
-/// Tells of hooks that are kept and do not do what their author may expect.
+/// Adds notices about own hooks that do not do what their author may expect.
 fn look_at_kept_hooks(
     pod: &Pod<'_>,
     record: &InjectionRecord,
@@ -184,7 +193,7 @@ fn look_at_kept_hooks(
     }
 }
 
-/// The regular containers that have a preStop hook.
+/// The regular containers with a preStop hook.
 fn hooks<'p, 'a>(
     pod: &'p Pod<'a>,
 ) -> impl Iterator<Item = (&'p str, &'p super::hook::ExistingHook<'a>)> {
@@ -194,7 +203,7 @@ fn hooks<'p, 'a>(
     })
 }
 
-/// What the annotation says after this: what it said, and what is being done now.
+/// The record after this injection: that of earlier reviews, and the new sleeps.
 fn extended(
     mut record: InjectionRecord,
     containers: &[InjectedContainer<'_>],
@@ -205,17 +214,19 @@ fn extended(
         let again: BTreeSet<_> = containers.iter().map(|container| &*container.name).collect();
         record.containers.retain(|hook| !again.contains(&*hook.container));
     }
-    for InjectedContainer { name, delay, change, .. } in containers {
-        let change = match change {
-            Change::Add { lifecycle: Presence::Empty } => RecordedChange::AddedToEmptyLifecycle,
-            Change::Add { .. } => RecordedChange::Added,
-            Change::Prepend { .. } => RecordedChange::Prepended,
+    for InjectedContainer { name, delay, placement, .. } in containers {
+        let change = match placement {
+            HookPlacement::Add { lifecycle: Presence::Empty } => {
+                RecordedChange::AddedToEmptyLifecycle
+            }
+            HookPlacement::Add { .. } => RecordedChange::Added,
+            HookPlacement::Prepend { .. } => RecordedChange::Prepended,
         };
         let container = Cow::clone(name).into_owned();
         record.containers.push(RecordedHook { container, delay: *delay, change });
     }
     if let Some(raise) = grace {
-        // From before the first raise, if that one is still in force.
+        // The value before the first raise, if that raise still applies.
         let first = record.grace.filter(|first| Some(first.to) == raise.from);
         let from = first.map_or(raise.from, |first| first.from);
         record.grace = Some(GraceRaise { from, to: raise.to });

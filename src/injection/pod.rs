@@ -1,7 +1,7 @@
-//! A view of a Pod that holds only what the decision looks at.
+//! The fields of a Pod that the decision reads.
 //!
-//! It borrows from the request's bytes: reading a Pod costs no more than skipping it, and
-//! fields that Kubernetes adds one day do not matter.
+//! They borrow from the bytes of the request: reading a Pod costs little more than skipping it, and
+//! fields that Kubernetes adds later do not matter.
 
 use std::{borrow::Cow, fmt};
 
@@ -13,41 +13,41 @@ use serde::{
 use super::hook::{ExistingHook, Word};
 use crate::constants::{INJECT_LABEL, INJECTED_ANNOTATION, KEY_PREFIX, MIRROR_ANNOTATION};
 
-/// The parts of a core/v1 Pod, or of a Pod template, that the decision depends on.
+/// A core/v1 Pod, or a Pod template.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Pod<'a> {
     /// Standard object metadata. A template may have none.
     #[serde(borrow)]
     pub metadata: Option<Metadata<'a>>,
-    /// What is to run.
+    /// The specification.
     #[serde(borrow)]
     pub spec: PodSpec<'a>,
 }
 
-/// The parts of the metadata that the decision, or the line in the log, depends on.
+/// The metadata that the decision or the log needs.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Metadata<'a> {
-    /// Empty when a controller creates the Pod: the API server names it later.
+    /// Empty when a controller creates the Pod: the API server generates the name later.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
-    /// What the API server will make the name from.
+    /// The prefix of the generated name.
     #[serde(borrow)]
     pub generate_name: Cow<'a, str>,
-    /// Only our own keys.
+    /// All of them: a Service selects Pods by any.
     #[serde(borrow)]
-    pub labels: KnownEntries<'a>,
+    pub labels: Labels<'a>,
     /// Only our own keys and [`MIRROR_ANNOTATION`].
     #[serde(borrow)]
-    pub annotations: KnownEntries<'a>,
-    /// Who owns the Pod.
+    pub annotations: KnownAnnotations<'a>,
+    /// The owners of the Pod.
     #[serde(borrow, deserialize_with = "null_as_default")]
     pub owner_references: Vec<OwnerReference<'a>>,
 }
 
 impl Metadata<'_> {
-    /// The name, or what it will be made from.
+    /// The name, or the prefix of the generated name.
     pub fn display_name(&self) -> &str {
         if self.name.is_empty() { &self.generate_name } else { &self.name }
     }
@@ -69,16 +69,9 @@ pub struct OwnerReference<'a> {
     /// Its UID.
     #[serde(borrow, default)]
     pub uid: Cow<'a, str>,
-    /// Whether it is the one that manages the Pod.
+    /// Whether it controls the Pod.
     #[serde(default)]
     pub controller: bool,
-}
-
-impl OwnerReference<'_> {
-    /// Whether it is a Job (batch/v1).
-    pub(super) fn is_job(&self) -> bool {
-        self.kind == "Job" && self.api_version.starts_with("batch/")
-    }
 }
 
 impl fmt::Display for OwnerReference<'_> {
@@ -87,21 +80,21 @@ impl fmt::Display for OwnerReference<'_> {
     }
 }
 
-/// The parts of the spec that the decision depends on.
+/// The fields of the spec that the decision reads.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PodSpec<'a> {
-    /// The regular containers, in their order. Init and ephemeral containers are left alone:
-    /// the API server forbids `lifecycle` on both, but for native sidecars, and those get
-    /// SIGTERM only after all regular containers have exited (KEP-753).
+    /// The regular containers, in their order. Init and ephemeral containers are left alone: the
+    /// API server forbids `lifecycle` on both, except on native sidecars, and those get SIGTERM
+    /// only after all regular containers have exited (KEP-753).
     #[serde(borrow)]
     pub containers: Vec<Container<'a>>,
     /// Seconds; `None` means 30.
     pub termination_grace_period_seconds: Option<i64>,
-    /// The operating system, if the Pod says it.
+    /// The operating system, if the Pod names it.
     #[serde(borrow)]
     pub os: Option<PodOs<'a>>,
-    /// Labels that the node has to have.
+    /// The labels that the node must have.
     #[serde(borrow)]
     pub node_selector: Option<NodeSelector<'a>>,
 }
@@ -114,21 +107,21 @@ pub struct PodOs<'a> {
     pub name: Cow<'a, str>,
 }
 
-/// The labels of a node that tell its operating system.
+/// The labels of a node for its operating system.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct NodeSelector<'a> {
     /// `linux` or `windows`.
     #[serde(borrow, rename = "kubernetes.io/os")]
     pub os: Option<Cow<'a, str>>,
-    /// The same before Kubernetes 1.14.
+    /// The label before Kubernetes 1.14.
     #[serde(borrow, rename = "beta.kubernetes.io/os")]
     pub beta_os: Option<Cow<'a, str>>,
 }
 
 impl PodSpec<'_> {
-    /// Whether the Pod runs on Windows, as far as it says so itself. A nodeAffinity does not
-    /// count: one that keeps a Pod away from Windows mentions it too.
+    /// Whether the Pod says that it runs on Windows. A nodeAffinity does not count: one that keeps
+    /// a Pod away from Windows mentions it too.
     pub(super) fn is_windows(&self) -> bool {
         let selector = self.node_selector.as_ref();
         let selected =
@@ -138,18 +131,18 @@ impl PodSpec<'_> {
     }
 }
 
-/// The parts of a container that the decision depends on.
+/// The fields of a container that the decision reads.
 #[derive(Debug, Deserialize)]
 pub struct Container<'a> {
-    /// Its name, unique in the Pod.
+    /// Its name. The API server checks only later that it is unique in the Pod.
     #[serde(borrow)]
     pub name: Cow<'a, str>,
-    /// Hooks around its life.
+    /// Its hooks and stop signal.
     #[serde(borrow, default)]
     pub lifecycle: Option<Lifecycle<'a>>,
 }
 
-/// The parts of a container's lifecycle that the decision depends on.
+/// The fields of a container's lifecycle that the decision reads.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Lifecycle<'a> {
@@ -158,43 +151,62 @@ pub struct Lifecycle<'a> {
     pub pre_stop: Option<ExistingHook<'a>>,
     /// Whether there is a postStart hook.
     pub post_start: Option<IgnoredAny>,
-    /// Whether there is a stop signal of its own.
+    /// Whether there is a stop signal.
     pub stop_signal: Option<IgnoredAny>,
 }
 
-/// The labels or annotations that we know, in the order in which they came.
-///
-/// A Pod carries dozens of others; keeping those would cost more than all the rest.
+/// The labels of a Pod, in the order of the text.
 #[derive(Debug, Default)]
-pub struct KnownEntries<'a> {
-    known: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+pub struct Labels<'a>(Vec<Entry<'a>>);
+
+/// The annotations of a Pod that we read, in the order of the text.
+///
+/// A Pod carries dozens of others; keeping those would cost more than everything else.
+#[derive(Debug, Default)]
+pub struct KnownAnnotations<'a> {
+    known: Vec<Entry<'a>>,
     presence: Presence,
 }
 
-/// Whether a map is there, which tells where a member can be added.
+/// A key and its value.
+type Entry<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// Whether a map exists. That says where a patch can add a member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Presence {
-    /// It is not there, or null.
+    /// It does not exist, or is null.
     #[default]
     Absent,
-    /// It is there, and has nothing in it.
+    /// It exists and has no members.
     Empty,
-    /// It is there, with something in it.
+    /// It exists and has members.
     Filled,
 }
 
-impl<'a> KnownEntries<'a> {
-    /// The value at `key`, which has to be a key that is kept.
+impl Labels<'_> {
+    /// The value at `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
+        value(&self.0, key)
     }
 
-    /// The entries that are kept.
+    /// All labels.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
+    }
+}
+
+impl KnownAnnotations<'_> {
+    /// The value at `key`, which must be a key that is kept.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        value(&self.known, key)
+    }
+
+    /// The annotations that are kept.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.known.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 
-    /// Whether the map is there, the entries that are not kept included.
+    /// Whether the Pod has annotations, including those that are not kept.
     pub fn presence(&self) -> Presence {
         self.presence
     }
@@ -204,37 +216,53 @@ impl<'a> KnownEntries<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for KnownEntries<'a> {
+fn value<'e>(entries: &'e [Entry<'_>], key: &str) -> Option<&'e str> {
+    entries.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_ref())
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Labels<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor;
+        let (labels, _) = deserializer.deserialize_any(EntriesVisitor { keeps: |_: &str| true })?;
+        Ok(Self(labels))
+    }
+}
 
-        impl<'de> Visitor<'de> for EntriesVisitor {
-            type Value = KnownEntries<'de>;
+impl<'de: 'a, 'a> Deserialize<'de> for KnownAnnotations<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let visitor = EntriesVisitor { keeps: KnownAnnotations::is_known };
+        let (known, presence) = deserializer.deserialize_any(visitor)?;
+        Ok(Self { known, presence })
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of strings, or null")
-            }
+/// Reads a map of strings, or null, and keeps the entries whose key `keeps` accepts.
+struct EntriesVisitor<F> {
+    keeps: F,
+}
 
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(KnownEntries::default())
-            }
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for EntriesVisitor<F> {
+    type Value = (Vec<Entry<'de>>, Presence);
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let (mut known, mut presence) = (Vec::new(), Presence::Empty);
-                while let Some(Word(key)) = map.next_key()? {
-                    presence = Presence::Filled;
-                    if KnownEntries::is_known(&key) {
-                        let Word(value) = map.next_value()?;
-                        known.push((key, value));
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(KnownEntries { known, presence })
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of strings, or null")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Self::Value::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut kept, mut presence) = (Vec::new(), Presence::Empty);
+        while let Some(Word(key)) = map.next_key()? {
+            presence = Presence::Filled;
+            if (self.keeps)(&key) {
+                let Word(value) = map.next_value()?;
+                kept.push((key, value));
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
         }
-
-        deserializer.deserialize_any(EntriesVisitor)
+        Ok((kept, presence))
     }
 }
 
@@ -247,7 +275,7 @@ where
 }
 
 impl<'a> Pod<'a> {
-    /// The value of our label on the Pod.
+    /// The value of [`INJECT_LABEL`].
     pub fn inject_label(&self) -> Option<&str> {
         self.metadata.as_ref()?.labels.get(INJECT_LABEL)
     }
@@ -257,24 +285,24 @@ impl<'a> Pod<'a> {
         self.metadata.as_ref()?.annotations.get(key)
     }
 
-    /// All annotations of ours, those included that nobody knows.
+    /// All annotations with our prefix, including unknown ones.
     pub fn annotations_of_ours(&self) -> impl Iterator<Item = (&str, &str)> {
         let all = self.metadata.iter().flat_map(|metadata| metadata.annotations.iter());
         all.filter(|(key, _)| key.starts_with(KEY_PREFIX))
     }
 
-    /// What was done to it before, as the annotation tells it.
+    /// The record of an earlier injection.
     pub(super) fn record(&self) -> Option<&str> {
         self.annotation(INJECTED_ANNOTATION)
     }
 
-    /// The owner that manages the Pod, if there is one.
+    /// The owner that controls the Pod, if there is one.
     pub fn controller(&self) -> Option<&OwnerReference<'a>> {
         self.metadata.as_ref()?.owner_references.iter().find(|owner| owner.controller)
     }
 
-    /// Whether this is the API object of a static Pod, which the kubelet runs from a file:
-    /// a patch would change the object and not what runs.
+    /// Whether this is the API object of a static Pod. The kubelet runs that from a file: a patch
+    /// would change the object, not the containers.
     pub fn is_mirror(&self) -> bool {
         self.annotation(MIRROR_ANNOTATION).is_some()
     }
@@ -307,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_only_the_keys_that_it_knows() {
+    fn keeps_all_labels_and_the_annotations_that_it_knows() {
         let pod = read(
             r#"{"metadata":{"annotations":{"checksum/config":"5f","apisix-prestop/delay":"\u0037s",
             "kubernetes.io/config.mirror":"x"},"labels":{"app":"web","apisix-prestop/inject":"disabled"}}}"#,
@@ -316,6 +344,8 @@ mod tests {
         assert_eq!(pod.annotation("apisix-prestop/delay"), Some("7s"));
         assert_eq!(pod.annotations_of_ours().count(), 1, "the mirror annotation is not ours");
         assert_eq!(pod.inject_label(), Some("disabled"));
+        let labels: Vec<_> = pod.metadata.as_ref().unwrap().labels.iter().collect();
+        assert_eq!(labels, [("app", "web"), ("apisix-prestop/inject", "disabled")]);
         assert!(pod.is_mirror());
     }
 

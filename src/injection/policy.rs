@@ -1,32 +1,32 @@
-//! What the operator of the webhook has decided for all Pods.
+//! The policy for all Pods.
 
 use clap::ValueEnum;
 
 use super::hook::Hook;
 use crate::{
     constants::{DEFAULT_DELAY, DEFAULT_MAX_DELAY, DEFAULT_SHUTDOWN_RESERVE},
-    seconds::{Delay, ShutdownReserve},
+    units::{Delay, ShutdownReserve},
 };
 
-/// What holds for a Pod that says nothing itself, and how far a Pod may go.
+/// What applies to a Pod without annotations of its own, and how far those may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// How long each container sleeps before it gets SIGTERM.
     pub delay: Delay,
     /// The longest delay that a Pod may ask for.
     pub max_delay: Delay,
-    /// What the Pod keeps of its grace period for its own shutdown after the sleep.
+    /// How much of its grace period the Pod keeps for its own shutdown after the sleep.
     pub shutdown_reserve: ShutdownReserve,
-    /// How the sleep is written.
+    /// How to write the sleep.
     pub hook: Hook,
-    /// What becomes of the grace period.
+    /// How to adjust the grace period.
     pub grace: GracePolicy,
     /// Whether the Pods of Jobs get the sleep too.
     pub jobs: bool,
 }
 
 impl Default for Policy {
-    /// What applies where nobody has decided anything, on a cluster that knows the native sleep.
+    /// The defaults, on a cluster that supports the native sleep.
     fn default() -> Self {
         Self {
             delay: Delay::clamped(DEFAULT_DELAY),

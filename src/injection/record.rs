@@ -1,7 +1,7 @@
-//! What was done to a Pod, as its `apisix-prestop/injected` annotation tells it.
+//! The record of an injection: the annotation `apisix-prestop/injected`.
 //!
-//! `web=5s,api=5s; grace 30s→45s` is for people to read. It is exact, too: a second look at a Pod
-//! knows by it what is ours, and `uninject` what to take away.
+//! People can read `web=5s,api=5s; grace 30s→45s`. It is also exact: a second review of a Pod
+//! recognizes our hooks by it, and `uninject` removes what it names.
 
 use std::{fmt, str::FromStr};
 
@@ -11,25 +11,26 @@ use json_patch::{
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
+use strum::VariantArray;
 
 use super::{
     grace::GraceRaise,
     hook::{Hook, behind_prepended},
 };
-use crate::{constants::INJECTED_ANNOTATION, seconds::Delay};
+use crate::{constants::INJECTED_ANNOTATION, units::Delay};
 
-/// What was done to a Pod.
+/// The changes to a Pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InjectionRecord {
     /// The containers that got a sleep, in the order in which they got it.
     pub containers: Vec<RecordedHook>,
     /// The raise of the grace period.
     pub grace: Option<GraceRaise>,
-    /// Whether there was an empty `annotations` before this one.
+    /// Whether the Pod had empty `annotations` before.
     pub annotations_were_empty: bool,
 }
 
-/// What was done to a container.
+/// The change to a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedHook {
     /// Its name.
@@ -43,11 +44,11 @@ pub struct RecordedHook {
 /// How a container got its sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordedChange {
-    /// As a hook, where there was none.
+    /// As a hook in a new `lifecycle`.
     Added,
-    /// As a hook, in a `lifecycle` that was there and empty: written `web=5s{}`.
+    /// As a hook in an empty `lifecycle`: written `web=5s{}`.
     AddedToEmptyLifecycle,
-    /// In front of its own exec hook: written `web=5s+hook`.
+    /// Before its own exec hook: written `web=5s+hook`.
     Prepended,
 }
 
@@ -65,7 +66,8 @@ impl fmt::Display for InjectionRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, hook) in self.containers.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
-            write!(f, "{comma}{}={}{}", hook.container, hook.delay, hook.change.suffix())?;
+            let RecordedHook { container, delay, change } = hook;
+            write!(f, "{comma}{container}={}s{}", delay.get(), change.suffix())?;
         }
         match self.grace {
             Some(GraceRaise { from: Some(from), to }) => write!(f, "; grace {from}s→{to}s")?,
@@ -82,7 +84,7 @@ impl Serialize for InjectionRecord {
     }
 }
 
-/// The annotation is not one that we wrote.
+/// The annotation is not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected what apisix-prestop writes there, such as web=5s,api=5s; grace 30s→45s")]
 pub struct ParseRecordError;
@@ -126,13 +128,13 @@ fn parse_hook(text: &str) -> Option<RecordedHook> {
 }
 
 impl InjectionRecord {
-    /// What was done to `container`.
+    /// The change to `container`.
     pub fn of(&self, container: &str) -> Option<&RecordedHook> {
         self.containers.iter().find(|hook| hook.container == container)
     }
 
-    /// The patch, relative to the Pod or its template, that takes away what the record tells and
-    /// the annotation itself. What has been changed since is left as it is.
+    /// The patch, relative to the Pod or its template, that removes what the record names and the
+    /// annotation itself. It keeps what has changed since.
     pub fn removal(&self, pod: &Value) -> Patch {
         let mut operations = Vec::new();
         let containers = pod["spec"]["containers"].as_array().map_or(&[][..], Vec::as_slice);
@@ -174,7 +176,7 @@ impl RecordedHook {
             let words = hook["exec"]["command"].as_array()?;
             return Some(add(path, behind_prepended(words)?.into()));
         }
-        let ours = [Hook::Sleep, Hook::Exec].into_iter().any(|kind| {
+        let ours = Hook::VARIANTS.iter().any(|kind| {
             serde_json::to_value(kind.handler(self.delay)).is_ok_and(|handler| handler == *hook)
         });
         let alone = lifecycle.as_object().is_some_and(|lifecycle| lifecycle.len() == 1);

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use super::{error::Fault, objects::Object, text::without_position};
 use crate::{
     constants::{INJECTED_ANNOTATION, KUBERNETES_DEFAULT_GRACE_PERIOD},
-    injection::{Change as Place, Decision, Injection, InjectionRecord, Pod, Policy, Reason, plan},
+    injection::{
+        Context, Controller, Decision, HookPlacement, Injection, InjectionRecord, Pod, Policy,
+        Reason, plan,
+    },
 };
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -66,27 +69,14 @@ fn inject(template: &Value, is_job: bool, policy: &Policy) -> Result<Outcome, St
             pod[field] = value.clone();
         }
     }
-    // A manifest does not say who will own the Pods. The core leaves a Job's alone.
-    if is_job {
-        let mut owned = pod.clone();
-        let metadata = owned.as_object_mut().map(|pod| pod.entry("metadata").or_insert(json!({})));
-        if let Some(Value::Object(metadata)) = metadata {
-            let job =
-                json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "", "controller": true}]);
-            metadata.insert("ownerReferences".to_owned(), job);
-        }
-        let skipped = planned(&owned, policy)?;
-        if skipped.patch.is_empty() {
-            return Ok(skipped);
-        }
-    }
-    planned(&pod, policy)
-}
-
-fn planned(pod: &Value, policy: &Policy) -> Result<Outcome, String> {
     let json = pod.to_string();
     let view: Pod<'_> = serde_json::from_str(&json).map_err(|error| without_position(&error))?;
-    let plan = plan(&view, policy);
+    let mut context = Context::of(&view, policy);
+    // A template does not name the controller of its Pods: its kind does.
+    if is_job {
+        context.controller = Some(Controller::JOB);
+    }
+    let plan = plan(&view, &context);
     let (summary, patch) = match &plan.decision {
         Decision::Inject(injection) => {
             let patch = injection.patch().map_err(|error| error.to_string())?;
@@ -103,11 +93,11 @@ fn planned(pod: &Value, policy: &Policy) -> Result<Outcome, String> {
 
 fn injected(injection: &Injection<'_>, grace: Option<i64>) -> String {
     let containers = injection.containers.iter().map(|container| {
-        let before = match container.change {
-            Place::Add { .. } => "",
-            Place::Prepend { .. } => " before its own hook",
+        let before = match container.placement {
+            HookPlacement::Add { .. } => "",
+            HookPlacement::Prepend { .. } => " before its own hook",
         };
-        format!("{}={}{before}", container.name, container.delay)
+        format!("{}={}s{before}", container.name, container.delay.get())
     });
     let containers: Vec<_> = containers.collect();
     let grace = grace.unwrap_or(KUBERNETES_DEFAULT_GRACE_PERIOD);

@@ -8,7 +8,7 @@ use apisix_prestop::{
     admission::{Refusal, ReviewMetrics},
     cli::Cli,
     constants::*,
-    injection::{Notice, Reason},
+    injection::{NoticeName, Reason},
     telemetry,
     tls::CertificateMetrics,
 };
@@ -81,11 +81,11 @@ fn the_reference_of_the_command_line_is_current() {
 #[case::rotate("docs/certificates.md", format!("apisix-prestop-tls {ROTATE_ANNOTATION}=ca"))]
 #[case::tls_secret("docs/certificates.md", format!("annotate secret {DEFAULT_TLS_SECRET} "))]
 #[case::field_manager("docs/certificates.md", format!("`{CA_BUNDLE_FIELD_MANAGER}`"))]
-#[case::ca_lifetime("docs/certificates.md", format!("{} days", DEFAULT_CA_LIFETIME.as_secs() / 86400))]
-#[case::certificate_lifetime("docs/certificates.md", format!("; {} days", DEFAULT_CERTIFICATE_LIFETIME.as_secs() / 86400))]
-#[case::propagation("docs/certificates.md", format!("The {} s (`--ca-propagation`)", DEFAULT_CA_PROPAGATION.as_secs()))]
+#[case::ca_lifetime("docs/certificates.md", format!("{} days", DEFAULT_CA_LIFETIME / 86400))]
+#[case::certificate_lifetime("docs/certificates.md", format!("; {} days", DEFAULT_CERTIFICATE_LIFETIME / 86400))]
+#[case::propagation("docs/certificates.md", format!("The {} s (`--ca-propagation`)", DEFAULT_CA_PROPAGATION))]
 #[case::creation_grace("docs/certificates.md", format!("leaves others {} s", CREATION_GRACE.as_secs()))]
-#[case::lifetime_range("docs/cli.md", format!("1s to {}d", MAX_LIFETIME.as_secs() / 86400))]
+#[case::lifetime_range("docs/cli.md", format!("1s to {}d", MAX_LIFETIME / 86400))]
 #[case::version_poll("docs/decisions.md", format!("every {} minutes", VERSION_POLL_INTERVAL.as_secs() / 60))]
 #[case::reserve("docs/decisions.md", format!("{DEFAULT_SHUTDOWN_RESERVE} s"))]
 fn a_key_or_limit_is_documented(#[case] document: &str, #[case] text: String) {
@@ -101,11 +101,11 @@ fn every_annotation_is_documented() {
 
 #[test]
 fn every_reason_and_notice_is_documented() {
-    for reason in Reason::ALL {
+    for reason in Reason::VARIANTS {
         assert_says("docs/decisions.md", &format!("`{reason}`"));
     }
-    for notice in Notice::NAMES {
-        assert_says("docs/annotations.md", &format!("`{notice}`"));
+    for notice in NoticeName::VARIANTS {
+        assert_says("docs/annotations.md", &format!("`{}`", notice.as_str()));
     }
     for refusal in Refusal::VARIANTS {
         assert_says("docs/observability.md", &format!("`{}`", refusal.as_str()));

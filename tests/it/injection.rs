@@ -2,8 +2,8 @@
 
 use apisix_prestop::{
     constants::MAX_NOTICES,
-    injection::{Decision, Policy},
-    seconds::Delay,
+    injection::{Decision, NoticeName, Policy},
+    units::Delay,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ fn a_pod_of_absurd_size_is_decided_too(#[case] lifecycle: Value) {
             Decision::Skip(_) => 0,
         };
         assert_eq!(containers, if lifecycle == json!({}) { COUNT } else { 0 });
-        assert_eq!(plan.notices[0].name(), "annotation_unknown", "{:?}", plan.notices[0]);
+        assert_eq!(plan.notices[0].name(), NoticeName::AnnotationUnknown, "{:?}", plan.notices[0]);
     });
 }
 

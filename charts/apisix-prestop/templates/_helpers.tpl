@@ -60,3 +60,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if hasPrefix "cert-manager.io/inject-" $key }}true{{ end }}
 {{- end }}
 {{- end }}
+
+{{/*
+A duration as the webhook reads it. Helm reads numbers as floats, and prints 1000000 as 1e+06.
+*/}}
+{{- define "apisix-prestop.duration" -}}
+{{- kindIs "string" . | ternary . (int64 .) }}
+{{- end }}
+
+{{/*
+A duration in seconds, as cert-manager and Prometheus read it: they require a unit, and cert-manager does not know days.
+*/}}
+{{- define "apisix-prestop.seconds" -}}
+{{- $units := dict "d" 86400 "h" 3600 "m" 60 "s" 1 "" 1 }}
+{{- $seconds := 0 }}
+{{- range regexFindAll "[0-9]+[dhms]?" (include "apisix-prestop.duration" .) -1 }}
+{{- $seconds = add $seconds (mul (regexFind "[0-9]+" . | atoi) (get $units (regexFind "[dhms]" .))) }}
+{{- end }}
+{{- printf "%ds" $seconds }}
+{{- end }}

@@ -11,8 +11,8 @@ use crate::{
         DEFAULT_ADMIN_LISTEN, DEFAULT_DRAIN_DELAY, DEFAULT_DRAIN_TIMEOUT, DEFAULT_LISTEN,
         DEFAULT_MAX_CONNECTIONS,
     },
-    seconds::DrainTime,
     telemetry::{LogFilter, LogFormat},
+    units::DrainTime,
 };
 
 /// The flags of `serve`.

@@ -18,12 +18,12 @@ import (
 	"time"
 )
 
-// A file of the image. Only names, contents, modes and owners count: the same input makes the same bytes.
+// A file of the image. It has no times, so that the same input gives the same bytes.
 type file struct {
 	mode     fs.FileMode
 	uid, gid int
-	source   string // where the content of a regular file is
-	link     string // what a symbolic link points to
+	source   string // path of a regular file's content on this machine
+	link     string // target of a symbolic link
 }
 
 // collect returns path in the image (without a leading /) → file.
@@ -36,7 +36,7 @@ func collect(steps []copyStep, sources sources) (map[string]file, error) {
 		for _, from := range step.paths {
 			place, ok := sources.locate(step.stage, from)
 			if !ok {
-				return nil, fmt.Errorf("%s: COPY: nothing says where %s of stage %s is: -s %s:PREFIX=DIR", step.at, from, step.stage, step.stage)
+				return nil, fmt.Errorf("%s: COPY: there is no source for %s of stage %s: add -s %s:PREFIX=DIR", step.at, from, step.stage, step.stage)
 			}
 			if err := step.copy(files, from, place); err != nil {
 				return nil, fmt.Errorf("%s: COPY: %w", step.at, err)
@@ -46,7 +46,7 @@ func collect(steps []copyStep, sources sources) (map[string]file, error) {
 	return files, nil
 }
 
-// copy does what COPY does: a folder gives its content, a file goes into a folder or gets a new name.
+// copy works like COPY: it copies the content of a folder, and a file into a folder or to a new name.
 func (s copyStep) copy(files map[string]file, from, place string) error {
 	info, err := os.Stat(place)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s copyStep) copyOne(files map[string]file, target, place string, info fs.F
 	return nil
 }
 
-// add also makes the folders above.
+// add also creates the parent folders.
 func add(files map[string]file, target string, entry file) {
 	target = strings.Trim(path.Clean(target), "/")
 	if target == "" {
@@ -112,7 +112,7 @@ func add(files map[string]file, target string, entry file) {
 	files[target] = entry
 }
 
-// writeArchive writes to a temporary name first, so that a file with the right name is always whole.
+// writeArchive writes a temporary file first, so that the file at out is always complete.
 func writeArchive(out, tag string, config config, files map[string]file) (err error) {
 	temporary, err := os.CreateTemp(filepath.Dir(out), filepath.Base(out)+".part-*")
 	if err != nil {
@@ -211,7 +211,7 @@ func writeFile(layer *tar.Writer, name string, entry file) error {
 	return err
 }
 
-// Go keeps these apart from the permissions, tar does not.
+// Unlike tar, Go does not store these with the permissions.
 func specialBits(mode fs.FileMode) (bits int64) {
 	if mode&fs.ModeSetuid != 0 {
 		bits |= 0o4000

@@ -61,7 +61,7 @@ func TestTheLongestPrefixTellsWhereAFileIs(t *testing.T) {
 		}
 	}
 	if place, ok := sources.locate("unknown", "/out"); ok {
-		t.Errorf("a stage that nothing was said about is at %s", place)
+		t.Errorf("a stage without a source is at %s", place)
 	}
 }
 
@@ -89,9 +89,9 @@ func TestAFailureLeavesNoOutput(t *testing.T) {
 		code       int
 		want       string
 	}{
-		"an instruction that cannot be made": {"FROM scratch\nRUN true\n", 2, "Dockerfile:2: RUN"},
-		"a stage that nobody has built":      {"FROM scratch\nCOPY --from=x /a /a\n", 2, "Dockerfile:2: COPY: nothing says where /a of stage x is"},
-		"a file that is not there":           {"FROM scratch\nCOPY --from=build /out/none /a\n", 2, "no such file"},
+		"an unsupported instruction":         {"FROM scratch\nRUN true\n", 2, "Dockerfile:2: RUN"},
+		"a stage without a source":           {"FROM scratch\nCOPY --from=x /a /a\n", 2, "Dockerfile:2: COPY: there is no source for /a of stage x"},
+		"a missing file":                     {"FROM scratch\nCOPY --from=build /out/none /a\n", 2, "no such file"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

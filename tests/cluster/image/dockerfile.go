@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// What the last stage of a Dockerfile comes to.
+// An image is the result of the last stage of a Dockerfile.
 type image struct {
 	config config
 	copies []copyStep
 }
 
-// The part of an image's configuration that Dockerfiles set, under its names in the OCI image specification.
+// A config has the fields of an image's configuration that a Dockerfile sets, as the OCI image specification names them.
 type config struct {
 	User         string              `json:",omitempty"`
 	ExposedPorts map[string]struct{} `json:",omitempty"`
@@ -28,7 +28,7 @@ type config struct {
 	Labels       map[string]string   `json:",omitempty"`
 }
 
-// One COPY --from, or the folder that a WORKDIR makes (then it has no paths).
+// A copyStep is a COPY --from, or the folder that WORKDIR creates (without paths).
 type copyStep struct {
 	at          string // file:line, for messages
 	stage       string
@@ -61,7 +61,7 @@ func parse(file, content string) (*image, error) {
 		global:    map[string]string{},
 		variables: map[string]string{},
 	}
-	// An ARG before the first FROM is known to later stages that repeat it.
+	// A stage can repeat an ARG from before the first FROM to use its value.
 	for _, instruction := range instructions {
 		if instruction.name != "ARG" {
 			break
@@ -115,7 +115,7 @@ func (b *builder) apply(instruction instruction) error {
 	case "FROM":
 		base, rest, _ := strings.Cut(argument, " ")
 		if words := strings.Fields(rest); base != "scratch" || (len(words) != 0 && (len(words) != 2 || !strings.EqualFold(words[0], "AS"))) {
-			return fmt.Errorf("only `FROM scratch` can be made here, not %q", argument)
+			return fmt.Errorf("only `FROM scratch` is supported, not %q", argument)
 		}
 	case "ARG":
 		name, value, hasValue := strings.Cut(argument, "=")
@@ -148,7 +148,7 @@ func (b *builder) apply(instruction instruction) error {
 	case "CMD":
 		return command(argument, &config.Cmd)
 	default:
-		return fmt.Errorf("this instruction cannot be made here")
+		return fmt.Errorf("this instruction is not supported")
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (b *builder) apply(instruction instruction) error {
 func command(argument string, into *[]string) error {
 	*into = nil
 	if err := json.Unmarshal([]byte(argument), into); err != nil {
-		return fmt.Errorf(`only the JSON form can be made here, as in ["/program"]: %s`, argument)
+		return fmt.Errorf(`only the JSON form is supported, as in ["/program"]: %s`, argument)
 	}
 	return nil
 }
@@ -189,7 +189,7 @@ func (b *builder) copy(argument string) error {
 	step := copyStep{at: b.at}
 	words := strings.Fields(b.expand(argument))
 	if strings.HasPrefix(argument, "[") {
-		return fmt.Errorf("the JSON form cannot be made here")
+		return fmt.Errorf("the JSON form is not supported")
 	}
 	for len(words) > 0 && strings.HasPrefix(words[0], "--") {
 		if err := step.option(words[0]); err != nil {
@@ -198,10 +198,10 @@ func (b *builder) copy(argument string) error {
 		words = words[1:]
 	}
 	if step.stage == "" {
-		return fmt.Errorf("only COPY --from=STAGE can be made here")
+		return fmt.Errorf("only COPY --from=STAGE is supported")
 	}
 	if len(words) < 2 {
-		return fmt.Errorf("a source and a destination are needed")
+		return fmt.Errorf("a source and a destination are required")
 	}
 	step.paths, step.destination = words[:len(words)-1], words[len(words)-1]
 	if len(step.paths) > 1 && !strings.HasSuffix(step.destination, "/") {
@@ -230,13 +230,13 @@ func (s *copyStep) option(word string) error {
 	case "--chmod":
 		mode, err := strconv.ParseUint(value, 8, 9)
 		if err != nil {
-			return fmt.Errorf("%s: only an octal number can be used here", word)
+			return fmt.Errorf("%s: only an octal number is supported", word)
 		}
 		s.mode, s.hasMode = fs.FileMode(mode), true
 	case "--chown":
 		match := owner.FindStringSubmatch(value)
 		if match == nil {
-			return fmt.Errorf("%s: only numbers can be used here", word)
+			return fmt.Errorf("%s: only numbers are supported", word)
 		}
 		s.uid, _ = strconv.Atoi(match[1])
 		s.gid = s.uid
@@ -244,7 +244,7 @@ func (s *copyStep) option(word string) error {
 			s.gid, _ = strconv.Atoi(match[2])
 		}
 	default:
-		return fmt.Errorf("the option %s cannot be used here", word)
+		return fmt.Errorf("the option %s is not supported", word)
 	}
 	return nil
 }

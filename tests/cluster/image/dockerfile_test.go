@@ -59,7 +59,7 @@ func TestTheLastStageBecomesTheConfiguration(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeMadeIsNamedWithFileAndLine(t *testing.T) {
+func TestErrorsNameFileAndLine(t *testing.T) {
 	tests := map[string]struct{ dockerfile, want string }{
 		"no stage":              {"# nothing\n", "Dockerfile: no FROM"},
 		"another base":          {"FROM scratch\n\nFROM debian\n", "Dockerfile:3: FROM: only `FROM scratch`"},
@@ -69,7 +69,7 @@ func TestWhatCannotBeMadeIsNamedWithFileAndLine(t *testing.T) {
 		"COPY from the context": {"FROM scratch\nCOPY a /a\n", "Dockerfile:2: COPY: only COPY --from=STAGE"},
 		"an unknown option":     {"FROM scratch\nCOPY --from=b --parents /a /a\n", "Dockerfile:2: COPY: the option --parents"},
 		"a named owner":         {"FROM scratch\nCOPY --from=b --chown=root /a /a\n", "Dockerfile:2: COPY: --chown=root: only numbers"},
-		"no destination":        {"FROM scratch\nCOPY --from=b /a\n", "Dockerfile:2: COPY: a source and a destination"},
+		"no destination":        {"FROM scratch\nCOPY --from=b /a\n", "Dockerfile:2: COPY: a source and a destination are required"},
 		"many to one":           {"FROM scratch\nCOPY --from=b /a /b /c\n", "Dockerfile:2: COPY: with several sources"},
 		"the old form of ENV":   {"FROM scratch\nENV A b\n", "Dockerfile:2: ENV: expected NAME=value"},
 	}

@@ -1,5 +1,5 @@
-// Command image makes a docker-archive from the last stage of a Dockerfile, without a daemon, a registry or a base image.
-// What the stage copies from other stages is taken from folders of this machine, where the caller has built it.
+// Command image writes a docker-archive of the last stage of a Dockerfile, without a daemon, a registry or a base image.
+// Instead of other stages, the stage copies from folders of this machine, where the caller has built their files.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stderr)) }
 
-// run returns the exit code: 2 for what the caller or the Dockerfile got wrong, 1 for what the machine did.
+// run returns the exit code: 2 for an error in the arguments or the Dockerfile, 1 for an error of the machine.
 func run(arguments []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -35,7 +35,7 @@ func run(arguments []string, stderr io.Writer) int {
 	case flags.NArg() > 0:
 		return fail(2, fmt.Errorf("unexpected argument %q", flags.Arg(0)))
 	case *dockerfile == "" || *tag == "" || *out == "":
-		return fail(2, errors.New("-f DOCKERFILE, -t NAME:TAG and -o FILE.tar are all needed"))
+		return fail(2, errors.New("-f DOCKERFILE, -t NAME:TAG and -o FILE.tar are required"))
 	case !strings.Contains(filepath.Base(*tag), ":"):
 		return fail(2, fmt.Errorf("-t %s: a tag is missing, as in NAME:TAG", *tag))
 	}
@@ -57,7 +57,7 @@ func run(arguments []string, stderr io.Writer) int {
 	return 0
 }
 
-// A source says where on this machine the files of another stage are.
+// A source is the folder on this machine that has the files of another stage.
 type source struct{ stage, prefix, dir string }
 
 type sources []source
@@ -68,13 +68,13 @@ func (s *sources) Set(value string) error {
 	stage, rest, ok := strings.Cut(value, ":")
 	prefix, dir, ok2 := strings.Cut(rest, "=")
 	if !ok || !ok2 || stage == "" || !strings.HasPrefix(prefix, "/") || dir == "" {
-		return fmt.Errorf("%q is not like STAGE:/PREFIX=DIR", value)
+		return fmt.Errorf("expected STAGE:/PREFIX=DIR, found %q", value)
 	}
 	*s = append(*s, source{stage, filepath.Clean(prefix), dir})
 	return nil
 }
 
-// locate finds the place of a stage's path on this machine; of several prefixes the longest counts.
+// locate returns where a path of a stage is on this machine. The longest matching prefix decides.
 func (s sources) locate(stage, path string) (string, bool) {
 	path = filepath.Join("/", path)
 	var best *source

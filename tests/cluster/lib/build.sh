@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Builds every program, one at a time, into a cache folder named after all that goes into them.
+# Builds every program, one at a time, into a cache folder named after a hash of all inputs.
 
-# Name and Go package. A name with a folder stays out of the PATH of `run`.
+# Name and Go package. Programs in own/ are not in the PATH of `run`.
 readonly components="
 kube-apiserver           k8s.io/kubernetes/cmd/kube-apiserver
 kube-controller-manager  k8s.io/kubernetes/cmd/kube-controller-manager
@@ -16,6 +16,7 @@ ctr                      github.com/containerd/containerd/v2/cmd/ctr
 helm                     helm.sh/helm/v4/cmd/helm
 kubeconform              github.com/yannh/kubeconform/cmd/kubeconform
 helm-docs                github.com/norwoodj/helm-docs/cmd/helm-docs
+helm-unittest            github.com/helm-unittest/helm-unittest/cmd/helm-unittest
 own/pki                  ./pki
 own/image                ./image
 own/schemas              ./schemas
@@ -24,7 +25,7 @@ own/pause                ./pause
 
 readonly build_flags=(-trimpath -buildvcs=false)
 
-# Unstamped, Kubernetes calls itself v0.0.0, and clients decide by its version what it can do.
+# Without a version, Kubernetes reports v0.0.0, and clients choose features by its version.
 ldflags() { # ldflags NAME
   local kube=k8s.io/component-base/version minor=${KUBERNETES#1.}
   local flags="-s -w"
@@ -34,6 +35,7 @@ ldflags() { # ldflags NAME
       ;;
     kubeconform) flags+=" -X main.version=v$KUBECONFORM" ;;
     helm-docs) flags+=" -X main.version=$HELM_DOCS" ;;
+    helm-unittest) flags+=" -X github.com/helm-unittest/helm-unittest/internal/build.version=$HELM_UNITTEST" ;;
     helm) flags+=" -X helm.sh/helm/v4/internal/version.version=v$HELM" ;;
     containerd* | ctr) flags+=" -X github.com/containerd/containerd/v2/version.Version=$CONTAINERD" ;;
   esac
@@ -62,7 +64,7 @@ build() {
 
 build_tools() {
   if [[ -e $tools/complete ]]; then
-    # Says that this folder is in use, to the tidying below.
+    # Marks this folder as in use: folders that are not used for a week are removed below.
     touch "$tools/complete"
     return
   fi
@@ -81,7 +83,7 @@ build_tools() {
   touch "$tools/complete"
   exec {lock}>&-
 
-  # Each set takes 0.7 GB: keep those that some work tree used in the last week.
+  # A set takes 0.7 GB: keep those that were used in the last week.
   local old
   for old in "$cache"/tools-*; do
     [[ -n $(find "$old" -maxdepth 1 -mtime -7 -print -quit) ]] || rm -r "$old"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Names and places, messages, and what this machine must have.
+# Names, paths, messages, and the packages that the test cluster requires.
 
-readonly existing_cluster="use a cluster that you already have: make e2e CLUSTER=existing (docs/development.md)"
+readonly existing_cluster="use an existing cluster: make e2e CLUSTER=existing (docs/development.md)"
 
 say() { echo "cluster: $*"; }
 
@@ -11,12 +11,12 @@ die() {
 }
 
 setup() {
-  [[ $(uname -s) == Linux ]] || die "only Linux can run this: $existing_cluster"
+  [[ $(uname -s) == Linux ]] || die "the test cluster requires Linux: $existing_cluster"
 
   name=${CLUSTER_NAME:-test}
-  # The name becomes part of paths, of a cgroup and of the node's name.
+  # The name is part of paths, of a cgroup and of the node's name.
   [[ $name =~ ^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$ ]] ||
-    bad_usage "CLUSTER_NAME must be 1 to 32 of a-z, 0-9 and -, and neither begin nor end with -: '$name'"
+    bad_usage "CLUSTER_NAME must be 1 to 32 of a-z, 0-9 and -, and must not begin or end with -: '$name'"
 
   local schema_versions=${SCHEMA_VERSIONS:-}
   source "$here/versions"
@@ -35,10 +35,10 @@ need_root() {
 
 need_go() {
   command -v go >/dev/null ||
-    die "Go is missing: install the version that tests/cluster/go.mod names, or newer (https://go.dev/doc/install)"
+    die "Go is missing: install the version in tests/cluster/go.mod or a newer one (https://go.dev/doc/install)"
 }
 
-# Debian package, and a file or command that tells whether it is here.
+# Debian package, and a file or command that shows whether it is installed.
 readonly packages="
 runc                     runc
 containernetworking-plugins /usr/lib/cni/ptp
@@ -56,12 +56,12 @@ install_packages() {
   done <<<"$packages"
   ((${#missing[@]} > 0)) || return 0
   command -v apt-get >/dev/null ||
-    die "there is no apt-get to install ${missing[*]}: install what they hold in another way, or $existing_cluster"
+    die "apt-get is missing: install ${missing[*]} in another way, or $existing_cluster"
 
   say "installing ${missing[*]}"
   local log
   log=$(mktemp)
-  # The lists of a fresh machine are empty or old.
+  # The package lists of a new machine are empty or outdated.
   if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"; } \
     &>"$log"; then
     tail -n 30 "$log" >&2

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Done to one component of a cluster that is up, so that a test can see what becomes of the others.
+# Restarts or pauses one component of a running cluster, so that tests can see how the others react.
 
 restart_component() { # restart_component COMPONENT
   component_pid "$1" >/dev/null
-  # shellcheck disable=SC2016  # these are the inner shell's
+  # shellcheck disable=SC2016  # the inner shell expands these
   (inside bash -euo pipefail -c '
     component=$1 logs=$2 pid=$(<"$2/$1.pid")
     mapfile -d "" -t command <"/proc/$pid/cmdline"
-    # The API server would wait for its watches to end, which takes a minute.
+    # The API server waits up to a minute for its watches to end.
     kill -TERM "$pid"
     for ((tries = 0; tries < 100; tries++)); do
       [[ -e /proc/$pid ]] || break
@@ -23,8 +23,8 @@ pause_component() { # pause_component COMPONENT SECONDS
   local pid
   pid=$(component_pid "$1")
   [[ $2 =~ ^[0-9]+$ ]] || bad_usage "pause needs a number of seconds, not '$2'"
-  # It goes on too when this is broken off.
-  # shellcheck disable=SC2016  # these are the inner shell's
+  # The component also continues when this script is interrupted.
+  # shellcheck disable=SC2016  # the inner shell expands these
   (inside bash -euo pipefail -c '
     trap "kill -CONT $1" EXIT
     trap "exit 1" INT TERM HUP
@@ -34,7 +34,7 @@ pause_component() { # pause_component COMPONENT SECONDS
   ' pause "$pid" "$2")
 }
 
-component_pid() { # component_pid COMPONENT: as it is known inside
+component_pid() { # component_pid COMPONENT: prints its pid inside the cluster
   is_up || die "$name is down: tests/cluster/cluster up"
   [[ -e $state/logs/$1.pid ]] || bad_usage "no such component: $1"
   cat "$state/logs/$1.pid"

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What the components read: keys, certificates, configuration files, images.
-# All paths inside the cluster's namespaces are the same as outside, but for /run, /var/lib and /var/log.
+# Writes what the components read: keys, certificates, configuration files and images.
+# Paths inside the cluster's namespaces are the same as outside, except /run, /var/lib and /var/log.
 
-# From the range that is set aside for documentation: no real network has it.
+# From the range that is reserved for documentation: no real network uses it.
 readonly node_address=192.0.2.10
 readonly service_range=10.96.0.0/16 service_address=10.96.0.1
 readonly pod_range=10.244.0.0/24
@@ -16,11 +16,11 @@ write_configuration() {
   admission_yaml >"$state/etc/admission.yaml"
   kubelet_yaml >"$state/etc/kubelet.yaml"
   pod_network >"$state/cni/pods.conflist"
-  # Pods get no name servers of the machine, which they could not reach.
+  # Pods cannot reach the name servers of this machine.
   : >"$state/etc/resolv.conf"
 }
 
-# oom_score_adj is left alone, and no cgroup is systemd's: neither is to be had in a container or a small virtual machine.
+# containerd does not change oom_score_adj and does not use systemd's cgroups: a container or a small virtual machine may allow neither.
 containerd_toml() {
   cat <<END
 version = 3
@@ -48,7 +48,7 @@ conf_dir = "$state/cni"
 END
 }
 
-# The API server presents a client certificate to webhooks that ask for one, as it does where an operator set it up.
+# The API server presents a client certificate to webhooks that request one, as in a cluster whose operator configured it.
 admission_yaml() {
   local plugin
   printf 'apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n'
@@ -63,9 +63,9 @@ END
   done
 }
 
-# cgroupRoot keeps kubelets apart: each removes Pods' cgroups that it does not know.
-# Evictions and image collection are off: a full disk of the machine must not end tests' Pods or remove their images.
-# No DNS server runs here: with 127.0.0.1 a lookup in a Pod is refused at once instead of timing out.
+# cgroupRoot separates kubelets: each removes the cgroups of Pods that it does not know.
+# Evictions and image garbage collection are disabled: a full disk must not stop the Pods of tests or remove their images.
+# No DNS server runs: with 127.0.0.1, a lookup in a Pod fails immediately instead of after a timeout.
 kubelet_yaml() {
   cat <<END
 apiVersion: kubelet.config.k8s.io/v1beta1
@@ -100,7 +100,7 @@ resolvConf: $state/etc/resolv.conf
 END
 }
 
-# ptp routes each Pod on its own. On a bridge, answers from a Service to a Pod of the same node would need br_netfilter.
+# ptp gives each Pod its own route. On a bridge, replies from a Service to a Pod of the same node would require br_netfilter.
 pod_network() {
   cat <<END
 {

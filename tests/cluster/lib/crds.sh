@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Custom resources of others that the chart can make objects of, out of their own Go module.
+# Copies the CustomResourceDefinitions of cert-manager, which the chart can use, from its Go module.
 
 fetch_crds() (
   [[ ! -e $crds ]] || return 0
@@ -8,7 +8,7 @@ fetch_crds() (
   trap 'rm -rf "$crds.part"' EXIT
   cd "$crds.part" || exit
   module=$(go mod download -json "github.com/cert-manager/cert-manager@v$CERT_MANAGER") ||
-    die "there is no cert-manager v$CERT_MANAGER to download"
+    die "cannot download cert-manager v$CERT_MANAGER"
   folder=$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<<"$module")
   cp "$folder"/deploy/crds/*.yaml .
   mv "$crds.part" "$crds"

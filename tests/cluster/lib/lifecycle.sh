@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Start, end and use of one cluster. What runs inside it is in node.sh.
+# Starts, uses and stops a cluster. node.sh runs inside it.
 
 readonly start_limit=120
 
@@ -18,7 +18,7 @@ up() {
   build_tools
   fetch_crds
   sweep
-  # A start that fails or is broken off leaves nothing behind either.
+  # A start that fails or is interrupted leaves nothing behind.
   trap sweep EXIT
   trap 'exit 1' INT TERM HUP
 
@@ -45,7 +45,7 @@ down() {
   say "$name is down"
 }
 
-# --kill-child ends the cluster with unshare, should somebody kill that. The lock is not for the cluster to hold.
+# --kill-child stops the cluster when unshare is killed. The cluster must not inherit the lock.
 launch() { # launch LOCK
   local lock=$1
   export name state tools crds node_address service_range service_address pod_range containerd_socket
@@ -60,7 +60,7 @@ await_ready() {
     if [[ -s $state/failed ]] || ((SECONDS > deadline)) || ! kill -0 "$unshare_pid" 2>/dev/null; then
       failed=node
       [[ ! -s $state/failed ]] || failed=$(<"$state/failed")
-      echo "cluster: $failed did not come up; the end of its log:" >&2
+      echo "cluster: $failed did not start; the end of its log:" >&2
       tail -n 30 "$state/logs/$failed.log" >&2
       exit 1
     fi
@@ -68,21 +68,21 @@ await_ready() {
   done
 }
 
-# A process that is ending has no namespaces any more, while the others of its pid namespace may still be there.
+# A process that exits loses its namespaces before the other processes of its pid namespace have exited.
 is_up() {
   is_inside || { exists && [[ -e /proc/$(cut -d ' ' -f 1 "$state/pid")/ns/mnt ]]; }
 }
 
-# Whether this runs in the cluster's namespaces already, by `run`. There, its processes have other numbers.
+# Whether this script runs inside the cluster, by `run`. Process IDs are different there.
 is_inside() { [[ ${CLUSTER_INSIDE:-} == "$name" ]]; }
 
-# The pid alone may by now be another process's: together with its start time it is not.
+# The start time tells whether another process has got the same pid since.
 exists() {
   local pid started
   [[ -s $state/pid ]] && read -r pid started <"$state/pid" && [[ $(start_time "$pid") == "$started" ]]
 }
 
-start_time() { # start_time PID: in clock ticks since boot; nothing for a process that has ended
+start_time() { # start_time PID: prints clock ticks since boot, or nothing if the process has exited
   local stat fields
   { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
   # The second field is the command's name in parentheses, with any characters in it.
@@ -90,16 +90,16 @@ start_time() { # start_time PID: in clock ticks since boot; nothing for a proces
   [[ ${fields[0]} == Z ]] || echo "${fields[19]}"
 }
 
-# Removes all that this cluster is or was. The end of the first process in a pid namespace ends every other in it,
-# and with the last process go the mounts, the network and its interfaces.
+# Removes the cluster and everything that it created. When the first process of a pid namespace exits, the kernel
+# kills all others, and removes the mounts and the network with the last one.
 sweep() {
   local folder tries
   if exists; then
-    # It may be about to end by itself.
+    # It may exit by itself in the meantime.
     kill -KILL "$(cut -d ' ' -f 1 "$state/pid")" 2>/dev/null || true
     while exists; do sleep 0.05; done
   fi
-  # The kernel lets go of a cgroup, and of mounts below the state folder, a moment after the last process.
+  # The kernel releases cgroups, and mounts below the state folder, a moment after the last process has exited.
   for ((tries = 0; tries < 100; tries++)); do
     while read -r folder; do
       find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null || true
@@ -108,8 +108,8 @@ sweep() {
     [[ -e $state || -n $(cgroup_folders) ]] || break
     sleep 0.1
   done
-  ((tries < 100)) || die "could not remove all of: $state $(cgroup_folders | tr '\n' ' ')"
-  # The folder that holds all clusters goes with the last one.
+  ((tries < 100)) || die "could not remove: $state $(cgroup_folders | tr '\n' ' ')"
+  # The folder of all clusters is removed with the last cluster.
   rmdir "$(dirname "$state")" 2>/dev/null || true
 }
 
@@ -122,14 +122,14 @@ make_cgroups() {
   local root=/sys/fs/cgroup hierarchy controllers
   if [[ -e $root/cgroup.controllers ]]; then
     mkdir -p "$root/$cgroup"
-    # The kubelet wants these in its root; a folder has only what its parent hands down.
+    # The kubelet requires all controllers in its root cgroup. A cgroup has only those that its parent delegates.
     read -r controllers <"$root/cgroup.controllers"
     echo "+${controllers// / +}" >"$root/cgroup.subtree_control"
     echo "+${controllers// / +}" >"$root/$cgroup/cgroup.subtree_control"
     return
   fi
   for hierarchy in "$root"/*/; do
-    # Links such as cpu → cpu,cpuacct name a hierarchy for a second time.
+    # Links such as cpu → cpu,cpuacct are second names of a hierarchy.
     [[ -L ${hierarchy%/} ]] || mkdir -p "$hierarchy$cgroup"
   done
 }
@@ -152,11 +152,11 @@ status() {
 component_state() { # component_state COMPONENT
   local pid
   pid=$(<"$state/logs/$1.pid")
-  if (inside test -e "/proc/$pid"); then echo running; else echo "ended: see tests/cluster/cluster logs $1"; fi
+  if (inside test -e "/proc/$pid"); then echo running; else echo "exited: see tests/cluster/cluster logs $1"; fi
 }
 
-# Becomes the command, which sees this cluster's network, processes and mounts, and ends with it.
-# To enter a pid namespace nsenter has to fork: a signal that ends nsenter must reach the command too.
+# Replaces this process with the command, which uses the cluster's network, processes and mounts, and stops with it.
+# nsenter must fork to enter a pid namespace: a signal that stops nsenter must also reach the command.
 inside() {
   ! is_inside || exec setpriv --pdeathsig TERM -- "$@"
   local pid started
@@ -173,7 +173,7 @@ run() {
   need_root
   is_up || die "$name is down: tests/cluster/cluster up"
   eval "$(print_env)"
-  # For a `cluster` among what the command runs.
+  # The command may call `cluster` itself.
   inside env CLUSTER_NAME="$name" CLUSTER_INSIDE="$name" "$@"
 }
 
@@ -183,7 +183,7 @@ load_images() {
   local file output
   for file in "$@"; do
     [[ -r $file ]] || die "cannot read $file"
-    # Through stdin, since the file may be where the cluster has folders of its own.
+    # On stdin, because the path may be different inside the cluster.
     output=$(inside "$tools/ctr" -a "$containerd_socket" -n k8s.io images import - <"$file" 2>&1) || die "could not load $file: $output"
     say "loaded $file"
   done

@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# The first process in the cluster's namespaces: it starts the components and waits for each to be ready.
-# When it ends, so do they all. `cluster up` starts it, with all that is set here coming from its environment.
+# The first process in the cluster's namespaces. It starts the components and waits until each is ready.
+# When it exits, they all stop. `cluster up` starts it, and passes its variables in the environment.
 set -euo pipefail
 
-# This /proc is still the machine's, so these are the pid and the start time as seen from outside.
+# /proc is still the machine's: these are the pid and the start time outside the cluster.
 read -r -a stat </proc/self/stat
 echo "${stat[0]} ${stat[21]}" >"$state/pid"
 
 PATH=$tools:$PATH
 export KUBECONFIG=$state/pki/admin.kubeconfig
 
-# The components' fixed places, without a trace on the machine.
+# Private mounts at the fixed paths of the components, so that nothing remains on the machine.
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
 mount --bind "$state/var-lib" /var/lib
 mount --bind "$state/var-log" /var/log
 echo "$name" >/proc/sys/kernel/hostname
 
-# A network of its own whose default route leads nowhere. One end of a veth pair stands for the machine's card.
+# A separate network whose default route leads nowhere. One end of a veth pair is the node's network interface.
 ip link set lo up
 ip link add eth0 type veth peer name eth0-peer
 ip link set eth0-peer up
@@ -36,7 +36,7 @@ start() { # start NAME COMMAND…
   echo "$!" >"$state/logs/$component.pid"
 }
 
-await() { # await NAME SECONDS CHECK…: ends it all when the check does not succeed in time
+await() { # await NAME SECONDS CHECK…: stops the cluster if the check does not succeed in time
   local component=$1 deadline=$((SECONDS + $2))
   shift 2
   until "$@" &>/dev/null; do
@@ -54,7 +54,7 @@ listens() { # listens PORT [ADDRESS]
 
 start containerd containerd --config "$state/etc/containerd.toml"
 
-# Nothing here outlives the cluster, so nothing needs to reach the disk.
+# The data does not outlive the cluster, so etcd does not need to sync it to disk.
 start etcd etcd --data-dir "$state/etcd" --unsafe-no-fsync --logger zap \
   --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
   --listen-peer-urls http://127.0.0.1:2380
@@ -76,7 +76,7 @@ start kube-apiserver kube-apiserver \
   --service-account-key-file "$state/pki/service-account.pub" \
   --service-account-signing-key-file "$state/pki/service-account.key"
 
-# The API server takes a while: time for the images.
+# Import the images while the API server starts.
 await containerd 30 test -S "$containerd_socket"
 for image in "$state"/images/*.tar; do
   await containerd 30 ctr -a "$containerd_socket" -n k8s.io images import "$image"
@@ -85,7 +85,7 @@ await kube-apiserver 60 kubectl get --raw /readyz
 kubectl create -f "$crds" &
 crds_pid=$!
 
-# Its thirty controllers fetch a token each at the start: with the usual limit that takes 6 s.
+# Each of the thirty controllers requests a token at the start. With the default limits, this takes 6 s.
 start kube-controller-manager kube-controller-manager --kube-api-qps 200 --kube-api-burst 400 \
   --kubeconfig "$state/pki/controller-manager.kubeconfig" --leader-elect=false \
   --root-ca-file "$state/pki/ca.crt" --service-account-private-key-file "$state/pki/service-account.key" \
@@ -93,7 +93,7 @@ start kube-controller-manager kube-controller-manager --kube-api-qps 200 --kube-
 start kube-scheduler kube-scheduler --kubeconfig "$state/pki/scheduler.kubeconfig" --leader-elect=false
 start kubelet kubelet --config "$state/etc/kubelet.yaml" --kubeconfig "$state/pki/kubelet.kubeconfig" \
   --root-dir "$state/kubelet" --hostname-override "$name" --node-ip "$node_address"
-# The conntrack limits are the machine's, not this network's: 0 leaves them alone.
+# The conntrack limits apply to the whole machine: 0 leaves them unchanged.
 start kube-proxy kube-proxy --kubeconfig "$state/pki/proxy.kubeconfig" --hostname-override "$name" \
   --proxy-mode iptables --cluster-cidr "$pod_range" --conntrack-max-per-core 0 --conntrack-min 0
 
@@ -104,6 +104,6 @@ await kube-controller-manager 30 kubectl -n default get serviceaccount/default c
 wait "$crds_pid" || { echo node >"$state/failed" && exit 1; }
 
 touch "$state/ready"
-# Also collects the processes that lose their parents. A component that ends is not started anew: its end is a finding,
-# unless `cluster restart` was behind it.
+# Reaps orphaned processes too. A component that exits is not restarted, so that tests notice it. `cluster restart`
+# starts it again itself.
 wait

@@ -6,14 +6,29 @@ pin() (
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   cd "$work" || exit
-  module=$(go mod download -json "k8s.io/kubernetes@v$KUBERNETES") || die "there is no Kubernetes v$KUBERNETES to download"
-  go_mod "$(sed -n 's/^\t"GoMod": "\(.*\)",$/\1/p' <<<"$module")" >go.mod
-  GOFLAGS=-mod=mod go mod tidy || die "the versions do not go together: see the lines above"
+  kubernetes=$(download_go_mod "k8s.io/kubernetes@v$KUBERNETES")
+  helm_unittest=$(download_go_mod "github.com/helm-unittest/helm-unittest@v$HELM_UNITTEST")
+  go_mod "$kubernetes" "$helm_unittest" >go.mod
+  GOFLAGS=-mod=mod go mod tidy || die "the versions are not compatible: see the messages above"
   mv go.mod go.sum "$here/"
   say "wrote tests/cluster/go.mod and go.sum for Kubernetes $KUBERNETES"
 )
 
-go_mod() { # go_mod KUBERNETES_GO_MOD
+download_go_mod() { # download_go_mod MODULE@VERSION: prints the path of its go.mod
+  local module
+  module=$(go mod download -json "$1") || die "cannot download $1"
+  sed -n 's/^\t"GoMod": "\(.*\)",$/\1/p' <<<"$module"
+}
+
+# Excludes the version of k8s.io/utils that helm-unittest requires, where Kubernetes requires another.
+excluded_utils() { # excluded_utils KUBERNETES_GO_MOD HELM_UNITTEST_GO_MOD
+  local pattern='s|^\t\(k8s\.io/utils v[^ ]*\).*|\1|p' kept required
+  kept=$(sed -n "$pattern" "$1")
+  required=$(sed -n "$pattern" "$2")
+  [[ $required == "$kept" ]] || echo "exclude $required"
+}
+
+go_mod() { # go_mod KUBERNETES_GO_MOD HELM_UNITTEST_GO_MOD
   cat <<END
 // Written by tests/cluster/cluster pin: change tests/cluster/versions instead.
 module apisix-prestop/tests/cluster
@@ -26,12 +41,19 @@ $(awk '$2 ~ /\// && $2 !~ /^\.\// { print "\t" $2 }' <<<"$components")
 
 require (
 	github.com/containerd/containerd/v2 v$CONTAINERD
+	github.com/helm-unittest/helm-unittest v$HELM_UNITTEST
 	github.com/norwoodj/helm-docs v$HELM_DOCS
 	github.com/yannh/kubeconform v$KUBECONFORM
 	go.etcd.io/etcd/server/v3 v$ETCD
 	helm.sh/helm/v4 v$HELM
 	k8s.io/kubernetes v$KUBERNETES
 )
+
+// As in helm-unittest's own go.mod: Go reads \`replace\` in the main module only.
+replace github.com/vmware-labs/yaml-jsonpath => github.com/helm-unittest/yaml-jsonpath v$YAML_JSONPATH
+
+// Kubernetes keeps the version that it requires: a newer one would compile all of it anew.
+$(excluded_utils "$@")
 
 // Kubernetes requires its own parts as v0.0.0 and finds them in folders that only its repository has.
 replace (

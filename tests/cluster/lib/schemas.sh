@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Writes JSON schemas for kubeconform out of the OpenAPI document in Kubernetes' own Go module.
+# Writes JSON schemas for kubeconform from the OpenAPI document in the Go module of Kubernetes.
 
 schemas() {
   build_tools
@@ -28,9 +28,9 @@ write_schemas() ( # write_schemas VERSION TARGET MADE_FROM
   cd "$work" || exit
 
   printf 'schemas of v%s … ' "$1"
-  # A module cache of its own, since a release takes 120 MB and only one file of it is wanted.
+  # A temporary module cache: a release takes 120 MB, and only one file of it is needed.
   module=$(GOMODCACHE=$work/modules GOFLAGS=-modcacherw go mod download -json "k8s.io/kubernetes@v$1") ||
-    die "there is no Kubernetes v$1 to download"
+    die "cannot download Kubernetes v$1"
   folder=$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<<"$module")
   "$tools/own/schemas" -swagger "$folder/api/openapi-spec/swagger.json" -out "$work/schemas"
   echo "$3" >"$work/schemas/made-from"

@@ -1,5 +1,5 @@
-// The first process of every Pod: it holds the Pod's namespaces until it is told to end,
-// and collects the children that others leave to it where a Pod shares its process namespace.
+// Command pause is the first process of every Pod. It holds the Pod's namespaces until it receives a signal,
+// and reaps orphaned processes if the Pod shares its process namespace.
 package main
 
 import (

@@ -1,5 +1,5 @@
 // Command pki writes the keys, certificates and kubeconfig files of a one-node cluster.
-// All of it is new at each start of the cluster, so nothing is kept and nothing is renewed.
+// Each start of the cluster creates new ones, so none of them is renewed.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// The group that RBAC never stops.
+// RBAC allows everything to the members of this group.
 const masters = "system:masters"
 
 func main() {
@@ -59,7 +59,7 @@ func write(dir, node string, address, service net.IP) error {
 	if err := ca.writePair(dir, "apiserver-kubelet-client", client("kube-apiserver-kubelet-client", masters)); err != nil {
 		return err
 	}
-	// Names and groups that the API server's built-in roles are bound to.
+	// The API server's built-in roles are bound to these names and groups.
 	users := map[string]*x509.Certificate{
 		"admin":              client("admin", masters),
 		"controller-manager": client("system:kube-controller-manager"),
@@ -96,7 +96,7 @@ type authority struct {
 	key         *ecdsa.PrivateKey
 }
 
-// writeAuthority makes a CA and writes its certificate. Its key stays here: nothing is signed later.
+// writeAuthority creates a CA and writes its certificate. It does not write the key, since nothing is signed later.
 func writeAuthority(dir, name, commonName string) (*authority, error) {
 	ca, err := newAuthority(commonName)
 	if err != nil {
@@ -155,7 +155,7 @@ func (a *authority) writePair(dir, name string, template *x509.Certificate) erro
 
 type object = map[string]any
 
-// All clients are in the API server's own network namespace.
+// All clients run in the API server's network namespace.
 func (a *authority) writeKubeconfig(path string, template *x509.Certificate) error {
 	user, err := a.user(template.Subject.CommonName, template)
 	if err != nil {
@@ -172,8 +172,8 @@ func (a *authority) writeKubeconfig(path string, template *x509.Certificate) err
 	})
 }
 
-// writeCredentials writes what the API server shows to every webhook that asks who it is. There, users are named
-// after the servers that they are for.
+// writeCredentials writes the client certificate that the API server presents to webhooks. In this file, the name of
+// a user is the name of the server that the certificate is for.
 func (a *authority) writeCredentials(path string, template *x509.Certificate) error {
 	user, err := a.user("*", template)
 	if err != nil {
@@ -200,7 +200,7 @@ func writeConfig(path string, config object) error {
 	return os.WriteFile(path, content, 0o600)
 }
 
-// What ServiceAccount tokens are signed with, and checked with.
+// writeSigningKey writes the key pair that signs and verifies ServiceAccount tokens.
 func writeSigningKey(path string) error {
 	key, private, err := newKey()
 	if err != nil {
@@ -226,7 +226,7 @@ func newKey() (*ecdsa.PrivateKey, []byte, error) {
 }
 
 func setValidity(template *x509.Certificate) {
-	// An hour back, for a clock that is set right while the cluster runs.
+	// An hour back, in case the clock is corrected while the cluster runs.
 	template.NotBefore = time.Now().Add(-time.Hour)
 	template.NotAfter = time.Now().AddDate(1, 0, 0)
 }

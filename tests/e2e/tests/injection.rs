@@ -295,7 +295,7 @@ async fn a_warning_about_a_controllers_pod_is_an_event_on_the_controller() -> Re
         assert_eq!(event["type"], "Warning", "{seen:#}");
         assert_eq!(event["involvedObject"]["name"], "web", "{seen:#}");
         let message =
-            "apisix-prestop/delay: \"soon\" is not 0-300 whole seconds such as 15s; using 5s";
+            "apisix-prestop/delay: \"soon\" is not a time from 0s to 5m, such as 15s; using 5s";
         assert_eq!(event["message"], message, "{seen:#}");
         // Two replicas of the webhook, and three Pods: one Event of each replica at the most.
         assert!(seen["items"].as_array().unwrap().len() <= 2, "deduplicated: {seen:#}");

@@ -2,7 +2,7 @@
 
 use apisix_prestop::{
     injection::{GracePolicy, Hook, Policy},
-    seconds::{Delay, ShutdownReserve},
+    units::{Delay, ShutdownReserve},
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};

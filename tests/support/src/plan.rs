@@ -3,22 +3,23 @@
 
 use apisix_prestop::{
     admission::{self, Mode, Outcome},
-    injection::{self, Decision, Notice, Plan, Pod, Policy, Reason},
+    injection::{self, Context, Decision, Notice, Plan, Pod, Policy, Reason},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use json_patch::Patch;
 use serde_json::{Value, json};
+use strum::VariantArray;
 
 /// All reasons, in the order in which they are looked at.
 pub fn reasons() -> Vec<Reason> {
-    Reason::ALL.to_vec()
+    Reason::VARIANTS.to_vec()
 }
 
 /// Looks at the plan for a Pod.
 pub fn with_plan<T>(pod: &Value, policy: &Policy, look: impl FnOnce(Plan<'_>) -> T) -> T {
     let json = pod.to_string();
     let view: Pod<'_> = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e} in {pod:#}"));
-    look(injection::plan(&view, policy))
+    look(injection::plan(&view, &Context::of(&view, policy)))
 }
 
 /// The patch for a Pod; empty if it is left alone.

@@ -1,0 +1,58 @@
+//! What a decision depends on beside the Pod.
+
+use super::{
+    pod::{OwnerReference, Pod},
+    policy::Policy,
+};
+
+/// What a decision depends on beside the Pod.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'c> {
+    /// The policy of the cluster's operator.
+    pub policy: &'c Policy,
+    /// The object that controls the Pod, if there is one.
+    pub controller: Option<Controller<'c>>,
+    /// Who sends requests to the Pod.
+    pub target: Target,
+}
+
+impl<'c> Context<'c> {
+    /// The context of a Pod that names its controller itself.
+    pub fn of(pod: &'c Pod<'_>, policy: &'c Policy) -> Self {
+        let controller = pod.controller().map(Controller::from);
+        Self { policy, controller, target: Target::default() }
+    }
+}
+
+/// The object that controls a Pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Controller<'c> {
+    /// Its API group and version, such as `apps/v1`.
+    pub api_version: &'c str,
+    /// Its kind, such as `ReplicaSet`.
+    pub kind: &'c str,
+}
+
+impl Controller<'_> {
+    /// The controller of the Pods of a Job.
+    pub const JOB: Controller<'static> = Controller { api_version: "batch/v1", kind: "Job" };
+
+    /// Whether it is a Job (batch/v1).
+    pub(super) fn is_job(&self) -> bool {
+        self.kind == "Job" && self.api_version.starts_with("batch/")
+    }
+}
+
+impl<'c> From<&'c OwnerReference<'_>> for Controller<'c> {
+    fn from(owner: &'c OwnerReference<'_>) -> Self {
+        Self { api_version: &owner.api_version, kind: &owner.kind }
+    }
+}
+
+/// Who sends requests to a Pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Not known: nothing watches Services and routes.
+    #[default]
+    Unknown,
+}
