@@ -114,6 +114,14 @@ pub const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 pub const VERSION_POLL_INTERVAL: Duration = Duration::from_secs(300);
 /// How soon it asks again as long as it never got an answer.
 pub const VERSION_RETRY_INTERVAL: Duration = Duration::from_secs(15);
+/// How long a watch lasts before it starts again, in seconds.
+pub const WATCH_TIMEOUT: u32 = 50;
+/// How long the API server may send nothing: longer than a watch without events.
+pub const API_READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// The shortest delay before a failed request to the API server is tried again.
+pub const MIN_RETRY_DELAY: Duration = Duration::from_millis(500);
+/// The longest.
+pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 /// How long one request to the API server may take.
 pub const API_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many Events may wait to be published; what comes beyond that is dropped.

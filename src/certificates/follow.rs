@@ -1,22 +1,17 @@
-//! What keeps Secret, webhook configuration and the certificate that is served in step, for as
-//! long as the process lives. Every replica does all of it.
+//! Keeps Secret, webhook configuration and served certificate in step, for as long as the process
+//! lives. Every replica does all of it.
 
 use std::{
-    pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use futures::StreamExt;
 use k8s_openapi::api::{
     admissionregistration::v1::MutatingWebhookConfiguration as Configuration, core::v1::Secret,
 };
 use kube::{
     Api, Client,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, DefaultBackoff, watch_object},
-    },
+    runtime::{utils::Backoff, watcher::ExponentialBackoff},
 };
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -24,12 +19,13 @@ use super::{
     issue::IssueError,
     names::ServiceNames,
     publication::{bundles, publish},
-    replica::{Lack, Replica, View},
+    replica::{NotReady, Replica, View},
     secret::{request, write},
     state::{Data, State},
-    step::{Change, Lifetimes},
+    step::{Lifetimes, SecretChange},
 };
 use crate::{
+    cluster::{Follower, retry_delays},
     constants::{API_REQUEST_TIMEOUT, CERTIFICATE_CHECK_INTERVAL, SECRET_WRITE_INTERVAL},
     readiness::{Condition, Readiness},
     tls::{
@@ -38,7 +34,7 @@ use crate::{
     },
 };
 
-/// Where the certificates are kept and published, and for whom.
+/// Self-managed certificates: for which Service, and where they are stored and published.
 #[derive(Clone, Debug)]
 pub struct SelfManaged {
     /// The namespace of the Secret.
@@ -49,14 +45,14 @@ pub struct SelfManaged {
     pub configuration: String,
     /// The Service's names.
     pub names: ServiceNames,
-    /// How long things last.
+    /// The lifetimes.
     pub lifetimes: Lifetimes,
 }
 
-/// What is told about it.
+/// What depends on the certificate.
 #[derive(Clone)]
 pub struct Outlets {
-    /// What is served.
+    /// The served certificate.
     pub served: Arc<ServedCertificate>,
     /// Readiness.
     pub readiness: Arc<Readiness>,
@@ -64,7 +60,7 @@ pub struct Outlets {
     pub metrics: CertificateMetrics,
 }
 
-/// Why one of the things to be done was not done.
+/// Why an action failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -80,45 +76,47 @@ enum Failure {
 }
 
 impl SelfManaged {
-    /// Says that nothing can be served yet. Until the first certificate is there, nothing is.
+    /// Reports that there is no certificate yet.
     pub fn announce(&self, readiness: &Readiness) {
-        readiness.set(Condition::Certificate, Some(self.lack(Lack::Certificate)));
+        readiness.set(Condition::Certificate, Some(self.problem(NotReady::NoCertificate)));
     }
 
-    /// Follows Secret and webhook configuration, and does what is to be done. An API server that
-    /// is away changes nothing of what is served.
+    /// Follows Secret and webhook configuration, and acts on each change. While the API server is
+    /// away, the server keeps its certificate.
     pub async fn follow(self, client: Client, outlets: Outlets) {
         let secrets = Api::<Secret>::namespaced(client.clone(), &self.namespace);
         let configurations = Api::<Configuration>::all(client);
-        let mut secret_changes =
-            pin!(watch_object(secrets.clone(), &self.secret).default_backoff());
-        let mut configuration_changes =
-            pin!(watch_object(configurations.clone(), &self.configuration).default_backoff());
-        let (mut secret, mut configuration) = (Seen::new("Secret"), Seen::new("configuration"));
-        let mut follower = Follower::new(self, secrets, configurations, outlets);
+        let mut secret_watch = Follower::single(secrets.clone(), &self.secret, "Secret");
+        let mut configuration_watch = Follower::single(
+            configurations.clone(),
+            &self.configuration,
+            "MutatingWebhookConfiguration",
+        );
+        let (mut secret, mut configuration) = (None, None);
+        let mut synchronizer = Synchronizer::new(self, secrets, configurations, outlets);
         let mut wake = Instant::now() + CERTIFICATE_CHECK_INTERVAL;
         loop {
             tokio::select! {
-                Some(change) = secret_changes.next() => secret.update(change),
-                Some(change) = configuration_changes.next() => configuration.update(change),
+                () = secret_watch.follow(&mut secret) => {}
+                () = configuration_watch.follow(&mut configuration) => {}
                 () = sleep_until(wake) => {}
             }
-            // What is not known yet may be there: nothing is written on a guess.
+            // An object that was not seen yet may exist: nothing is written on a guess.
+            let is_synced = secret_watch.is_synced() && configuration_watch.is_synced();
             wake = Instant::now()
-                + match (&secret.object, &configuration.object) {
-                    (Some(secret), Some(configuration)) => {
-                        follower.act(secret.as_ref(), configuration.as_ref()).await
-                    }
-                    _ => CERTIFICATE_CHECK_INTERVAL,
+                + if is_synced {
+                    synchronizer.act(secret.as_ref(), configuration.as_ref()).await
+                } else {
+                    CERTIFICATE_CHECK_INTERVAL
                 };
         }
     }
 
-    fn lack(&self, lack: Lack) -> String {
-        match lack {
-            Lack::Certificate => "no certificate yet".to_owned(),
-            Lack::ValidCertificate => "the certificate is not valid now".to_owned(),
-            Lack::PublishedBundle => format!(
+    fn problem(&self, reason: NotReady) -> String {
+        match reason {
+            NotReady::NoCertificate => "no certificate yet".to_owned(),
+            NotReady::CertificateNotValid => "the certificate is not valid now".to_owned(),
+            NotReady::BundleNotPublished => format!(
                 "the CA bundle is not in MutatingWebhookConfiguration {}",
                 self.configuration
             ),
@@ -126,35 +124,8 @@ impl SelfManaged {
     }
 }
 
-/// An object as it was last seen: `None` before that, `Some(None)` when it was not there.
-struct Seen<K> {
-    kind: &'static str,
-    object: Option<Option<K>>,
-    is_failing: bool,
-}
-
-impl<K> Seen<K> {
-    const fn new(kind: &'static str) -> Self {
-        Self { kind, object: None, is_failing: false }
-    }
-
-    fn update(&mut self, change: Result<Option<K>, watcher::Error>) {
-        match change {
-            Ok(object) => {
-                self.object = Some(object);
-                self.is_failing = false;
-            }
-            // Told once: what was seen last is still the best guess.
-            Err(error) if !self.is_failing => {
-                self.is_failing = true;
-                tracing::warn!(%error, kind = self.kind, "cannot watch; trying again");
-            }
-            Err(error) => tracing::debug!(%error, kind = self.kind, "still cannot watch"),
-        }
-    }
-}
-
-struct Follower {
+/// Keeps Secret, webhook configuration and served certificate in step.
+struct Synchronizer {
     what: SelfManaged,
     secrets: Api<Secret>,
     configurations: Api<Configuration>,
@@ -162,16 +133,16 @@ struct Follower {
     replica: Replica,
     serving: Option<Pair>,
     start: Instant,
-    /// After a failure nothing is tried for a while.
-    backoff: DefaultBackoff,
+    /// After a failure, no call for a while.
+    retry_delays: ExponentialBackoff,
     calls_from: Instant,
-    /// Whatever somebody else does to the Secret, we do not write it all the time.
+    /// Whatever others do to the Secret, this replica does not write it all the time.
     writes_from: Instant,
-    lack: Option<Lack>,
+    not_ready: Option<NotReady>,
     configuration_is_missing: bool,
 }
 
-impl Follower {
+impl Synchronizer {
     fn new(
         what: SelfManaged,
         secrets: Api<Secret>,
@@ -186,15 +157,15 @@ impl Follower {
             outlets,
             serving: None,
             start: Instant::now(),
-            backoff: DefaultBackoff::default(),
+            retry_delays: retry_delays(),
             calls_from: Instant::now(),
             writes_from: Instant::now(),
-            lack: Some(Lack::Certificate),
+            not_ready: Some(NotReady::NoCertificate),
             configuration_is_missing: false,
         }
     }
 
-    /// Does what is to be done now, and says when to look again.
+    /// Takes the actions that are due, and returns when to look again.
     async fn act(
         &mut self,
         secret: Option<&Secret>,
@@ -202,10 +173,13 @@ impl Follower {
     ) -> Duration {
         let mut wake_in = CERTIFICATE_CHECK_INTERVAL;
         match self.try_act(secret, configuration).await {
-            Ok(wake) => wake_in = wake_in.min(wake),
+            Ok(wake) => {
+                self.retry_delays.reset();
+                wake_in = wake_in.min(wake);
+            }
             Err(error) => {
                 tracing::warn!(%error, "certificates: trying again");
-                self.calls_from = Instant::now() + self.backoff.next().unwrap_or(wake_in);
+                self.calls_from = Instant::now() + self.retry_delays.next().unwrap_or(wake_in);
             }
         }
         let now = Instant::now();
@@ -228,9 +202,9 @@ impl Follower {
         let now = SystemTime::now();
         let actions = self.replica.look(&view, now, self.start.elapsed())?;
         self.serve()?;
-        self.tell(configuration, self.replica.lacks(&published, now));
+        self.report(configuration, self.replica.not_ready(&published, now));
 
-        // One of them may be forbidden for long: that must not keep us from the other.
+        // One of them may be forbidden for long: that does not keep the replica from the other.
         let published = match (actions.publish, configuration) {
             (Some(bundle), Some(configuration)) if self.calls_from <= Instant::now() => {
                 self.publish(configuration, bundle).await
@@ -240,7 +214,7 @@ impl Follower {
         let written = match actions.write {
             Some((change, state)) if self.calls_from.max(self.writes_from) <= Instant::now() => {
                 if let Some(problem) = actions.unusable {
-                    tracing::info!(%problem, secret = self.what.secret, "the Secret is of no use");
+                    tracing::info!(%problem, secret = self.what.secret, "the Secret is not usable");
                 }
                 self.write(secret, change, &state).await
             }
@@ -257,11 +231,11 @@ impl Follower {
         Ok(())
     }
 
-    /// What was written comes back with the watch, and is used then.
+    /// The watch returns what was written: only then it is used.
     async fn write(
         &mut self,
         found: Option<&Secret>,
-        change: Change,
+        change: SecretChange,
         state: &State,
     ) -> Result<(), Failure> {
         let name = self.what.secret.as_str();
@@ -272,14 +246,14 @@ impl Follower {
                 Ok(())
             }
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {
-                tracing::debug!(secret = name, "somebody else was first");
+                tracing::debug!(secret = name, "another replica was first");
                 Ok(())
             }
             Err(error) => Err(Failure::Write(error)),
         }
     }
 
-    /// Serves what is to be served.
+    /// Serves the current certificate.
     fn serve(&mut self) -> Result<(), Failure> {
         let Some(state) = self.replica.state() else { return Ok(()) };
         let metrics = &self.outlets.metrics;
@@ -306,20 +280,19 @@ impl Follower {
         Ok(())
     }
 
-    /// Tells readiness and log what has changed.
-    fn tell(&mut self, configuration: Option<&Configuration>, lack: Option<Lack>) {
+    /// Reports changes to readiness and log.
+    fn report(&mut self, configuration: Option<&Configuration>, not_ready: Option<NotReady>) {
         let name = self.what.configuration.as_str();
         if configuration.is_none() && !self.configuration_is_missing {
             tracing::warn!(configuration = name, "there is no such webhook configuration");
         }
         self.configuration_is_missing = configuration.is_none();
-        if lack != self.lack {
-            self.lack = lack;
-            let problem = |condition| {
-                lack.filter(|lack| lack.condition() == condition).map(|lack| self.what.lack(lack))
-            };
+        if not_ready != self.not_ready {
+            self.not_ready = not_ready;
             for condition in [Condition::Certificate, Condition::CaBundle] {
-                self.outlets.readiness.set(condition, problem(condition));
+                let reason = not_ready.filter(|reason| reason.condition() == condition);
+                let problem = reason.map(|reason| self.what.problem(reason));
+                self.outlets.readiness.set(condition, problem);
             }
         }
     }

@@ -4,17 +4,17 @@
 //! time. There is no leader: every replica takes the steps, and the Secret's
 //! resourceVersion decides which of them was first. docs/certificates.md tells the whole story.
 
-mod change;
 mod follow;
 mod issue;
 mod names;
 mod publication;
 mod replica;
 mod secret;
+mod secret_change;
+#[cfg(test)]
+mod simulation;
 mod state;
 mod step;
-#[cfg(test)]
-mod walk;
 
 pub use follow::{Outlets, SelfManaged};
 pub use issue::IssueError;

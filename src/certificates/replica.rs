@@ -1,5 +1,5 @@
-//! What one replica knows, and what it makes of what it sees. No client and no clock: both
-//! times are passed in.
+//! What one replica knows, and the actions that follow from it. No client and no clock: callers
+//! pass both times in.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use super::{
     issue::IssueError,
     names::ServiceNames,
     state::{Data, State, Unusable},
-    step::{Change, Lifetimes, Request, Situation, Step, step},
+    step::{Lifetimes, RotationRequest, SecretChange, Situation, Step, step},
 };
 use crate::{readiness::Condition, tls::Certificate};
 
@@ -19,31 +19,31 @@ pub(super) struct Replica {
     remembered: Option<State>,
     /// The next CA, and since when it is published.
     next: Option<(Certificate, Duration)>,
-    /// Since when the Secret is of no use, although a bundle is published.
+    /// Since when the Secret has not been usable, although a bundle is published.
     orphaned: Option<Duration>,
 }
 
-/// What is there.
+/// What the replica sees.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
-    /// The Secret's data, unless there is no Secret.
+    /// The data of the Secret, if there is a Secret.
     pub(super) secret: Option<&'a Data>,
-    /// What the Secret's annotation asks for.
-    pub(super) request: Option<Request>,
-    /// The bundle of each webhook of the configuration; none if there is no configuration.
+    /// What the annotation of the Secret asks for.
+    pub(super) request: Option<RotationRequest>,
+    /// The bundle of each webhook of the configuration; empty if there is no configuration.
     pub(super) published: &'a [&'a [u8]],
 }
 
-/// What is to be done.
+/// What to do.
 #[derive(Debug)]
 pub(super) struct Actions {
-    /// A new content of the Secret.
-    pub(super) write: Option<(Change, State)>,
-    /// A bundle that is not what is published.
+    /// The new content of the Secret.
+    pub(super) write: Option<(SecretChange, State)>,
+    /// The bundle to publish.
     pub(super) publish: Option<String>,
-    /// Why the Secret is of no use.
+    /// Why the Secret is not usable.
     pub(super) unusable: Option<Unusable>,
-    /// When to look again, from now, if nothing happens.
+    /// How long to wait if nothing happens.
     pub(super) wake_in: Duration,
 }
 
@@ -52,13 +52,12 @@ impl Replica {
         Self { names, lifetimes, remembered: None, next: None, orphaned: None }
     }
 
-    /// What is to be served and published.
+    /// The certificates to serve and publish.
     pub(super) const fn state(&self) -> Option<&State> {
         self.remembered.as_ref()
     }
 
-    /// What is to be done about `view` at the time `now`, and at `monotonic` by a clock that
-    /// never jumps.
+    /// What to do about `view` at the time `now`, which is `monotonic` by a clock that never jumps.
     ///
     /// # Errors
     /// When a certificate cannot be made.
@@ -113,17 +112,17 @@ impl Replica {
     }
 
     /// Why this replica cannot serve at `now`, if it cannot.
-    pub(super) fn lacks(&self, published: &[&[u8]], now: SystemTime) -> Option<Lack> {
-        let Some(state) = &self.remembered else { return Some(Lack::Certificate) };
+    pub(super) fn not_ready(&self, published: &[&[u8]], now: SystemTime) -> Option<NotReady> {
+        let Some(state) = &self.remembered else { return Some(NotReady::NoCertificate) };
         if !state.serving.certificate.validity.includes(now) {
-            return Some(Lack::ValidCertificate);
+            return Some(NotReady::CertificateNotValid);
         }
         let ca = &state.ca.certificate;
-        (!all_contain(published, ca)).then_some(Lack::PublishedBundle)
+        (!all_contain(published, ca)).then_some(NotReady::BundleNotPublished)
     }
 
-    /// Starts and ends the time for which the next CA is published. As somebody may take it
-    /// away, it starts anew with each absence.
+    /// Tracks since when the next CA is published. Others may remove it: the time starts again
+    /// after each absence.
     fn follow_next(&mut self, current: Option<&State>, published: &[&[u8]], monotonic: Duration) {
         let next = current.and_then(|current| current.next.as_ref()).map(|next| &next.certificate);
         self.next = match (next, self.next.take()) {
@@ -136,20 +135,20 @@ impl Replica {
     }
 }
 
-/// What a replica lacks.
+/// Why a replica cannot serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lack {
-    Certificate,
-    ValidCertificate,
-    PublishedBundle,
+pub(super) enum NotReady {
+    NoCertificate,
+    CertificateNotValid,
+    BundleNotPublished,
 }
 
-impl Lack {
+impl NotReady {
     /// The condition that does not hold.
     pub(super) const fn condition(self) -> Condition {
         match self {
-            Self::Certificate | Self::ValidCertificate => Condition::Certificate,
-            Self::PublishedBundle => Condition::CaBundle,
+            Self::NoCertificate | Self::CertificateNotValid => Condition::Certificate,
+            Self::BundleNotPublished => Condition::CaBundle,
         }
     }
 }

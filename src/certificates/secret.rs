@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, api::PostParams};
 
-use super::{state::State, step::Request};
+use super::{state::State, step::RotationRequest};
 use crate::constants::ROTATE_ANNOTATION;
 
 /// What somebody has asked for with the Secret's annotation.
-pub(super) fn request(secret: &Secret) -> Option<Request> {
+pub(super) fn request(secret: &Secret) -> Option<RotationRequest> {
     secret
         .metadata
         .annotations
         .as_ref()?
         .get(ROTATE_ANNOTATION)
         .map(String::as_str)
-        .and_then(Request::named)
+        .and_then(RotationRequest::named)
 }
 
 /// Writes `state` over what was `found`, or creates the Secret when nothing was. The annotation

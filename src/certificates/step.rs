@@ -1,56 +1,55 @@
-//! The next step: a pure function of what is seen and of the time.
+//! The next step of a rotation: a pure function of the situation and the time.
 //!
-//! The order of a rotation is what keeps it without a gap. A CA is published before it signs
-//! anything that is served, and it stays published until the last certificate of it has ended.
-//! So whoever finds a certificate in the Secret can serve it at once.
+//! The order of the steps leaves no gap. A CA is published before it signs a certificate, and stays
+//! published until its last certificate has expired. So a replica can serve any certificate that it
+//! finds in the Secret immediately.
 //!
-//! Clocks are allowed to be wrong, and nothing is thrown away because of one. A CA takes over the
-//! beginning of the CA that it follows, and a serving certificate that of its CA. So a replica
-//! whose clock is ahead renews too early, but what it makes is valid for everybody else. A CA
-//! that has ended, or has not begun because a clock has fallen behind, is followed by the next
-//! one in the ordinary way: validities only ever grow, so replicas that disagree about the time
-//! do not undo each other's work. The wait for the propagation of a new CA is measured by the
-//! monotonic clock, which does not jump.
+//! Clocks may be wrong, and a wrong clock discards nothing. A new CA starts its validity where the
+//! previous CA started, and a serving certificate where its CA started. A replica whose clock is
+//! ahead renews too early, but its certificates are valid for all others. A CA that has expired, or
+//! is not valid yet because a clock is behind, is replaced in the ordinary way: validities only
+//! grow, so replicas that disagree about the time do not undo each other's work. The monotonic
+//! clock, which never jumps, measures how long a new CA is published.
 
 use std::time::{Duration, SystemTime};
 
 use super::state::State;
 use crate::constants::CREATION_GRACE;
 
-/// How long things last.
+/// The lifetimes of certificates.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
-    /// A CA.
+    /// Of a CA.
     pub ca: Duration,
-    /// A serving certificate.
+    /// Of a serving certificate.
     pub certificate: Duration,
-    /// From the publication of a CA until it signs.
+    /// From the publication of a CA to its first signature.
     pub propagation: Duration,
 }
 
 impl Lifetimes {
-    /// How long before its end a CA is followed by another: after two thirds of its life.
+    /// How long before it expires a CA is replaced: after two thirds of its life.
     fn ca_margin(&self) -> Duration {
         self.ca / 3
     }
 
-    /// How long before its end a serving certificate is renewed: after two thirds of its life.
+    /// How long before it expires a serving certificate is renewed: after two thirds of its life.
     fn certificate_margin(&self) -> Duration {
         self.certificate / 3
     }
 }
 
-/// What somebody has asked for with the annotation on the Secret.
+/// What the annotation on the Secret asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Request {
+pub(super) enum RotationRequest {
     /// A new serving certificate.
     Certificate,
     /// A new CA.
     Ca,
 }
 
-impl Request {
-    /// The value of the annotation.
+impl RotationRequest {
+    /// Reads the value of the annotation.
     pub(super) fn named(name: &str) -> Option<Self> {
         match name {
             "certificate" => Some(Self::Certificate),
@@ -60,22 +59,22 @@ impl Request {
     }
 }
 
-/// What one replica sees and knows.
+/// What a replica sees and remembers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Situation<'a> {
-    /// What the Secret holds, if that can be used at all.
+    /// The content of the Secret, if it is usable.
     pub(super) current: Option<&'a State>,
-    /// What this replica has last found in the Secret and used.
+    /// The last content of the Secret that this replica used.
     pub(super) remembered: Option<&'a State>,
-    /// For how long this replica has seen the next CA in what is published.
+    /// For how long the next CA has been in the published bundle.
     pub(super) next_published_for: Option<Duration>,
-    /// For how long this replica has seen that the Secret is of no use, although a bundle is
-    /// published; `None` when none is.
+    /// For how long the Secret has not been usable although a bundle is published; `None` without a
+    /// bundle.
     pub(super) orphaned_for: Option<Duration>,
-    /// Whether the serving certificate is for the name by which API servers call.
+    /// Whether the serving certificate is for the name that API servers call.
     pub(super) is_for_us: bool,
-    /// What somebody has asked for.
-    pub(super) request: Option<Request>,
+    /// What the annotation asks for.
+    pub(super) request: Option<RotationRequest>,
 }
 
 /// What to do.
@@ -86,13 +85,13 @@ pub(super) enum Step {
         /// From now.
         wake_in: Duration,
     },
-    /// Change the Secret.
-    Write(Change),
+    /// SecretChange the Secret.
+    Write(SecretChange),
 }
 
 /// A change of the Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum SecretChange {
     /// A new CA and a certificate of it.
     Create,
     /// What this replica remembers.
@@ -111,7 +110,7 @@ pub(super) enum Change {
     Acknowledge,
 }
 
-impl Change {
+impl SecretChange {
     /// Whether the change is part of the ordinary course, from a state that can be used.
     pub(super) const fn is_ordinary(self) -> bool {
         !matches!(self, Self::Create | Self::Restore | Self::Merge)
@@ -136,12 +135,12 @@ impl Change {
 pub(super) fn step(situation: &Situation<'_>, now: SystemTime, lifetimes: &Lifetimes) -> Step {
     let Some(current) = situation.current else {
         return match (situation.remembered, situation.orphaned_for) {
-            (Some(_), _) => Step::Write(Change::Restore),
+            (Some(_), _) => Step::Write(SecretChange::Restore),
             // Another replica may remember.
             (None, Some(orphaned)) if orphaned < CREATION_GRACE => {
                 Step::Keep { wake_in: CREATION_GRACE - orphaned }
             }
-            (None, _) => Step::Write(Change::Create),
+            (None, _) => Step::Write(SecretChange::Create),
         };
     };
     // What we serve has to be trusted until it ends. And a rotation does not go back: the CA
@@ -150,7 +149,7 @@ pub(super) fn step(situation: &Situation<'_>, now: SystemTime, lifetimes: &Lifet
         && remembered.serving.certificate.validity.includes(now)
         && (!current.trusts(&remembered.serving.certificate) || current.precedes(remembered))
     {
-        return Step::Write(Change::Merge);
+        return Step::Write(SecretChange::Merge);
     }
     course(current, situation, now, lifetimes)
 }
@@ -176,16 +175,16 @@ fn course(
             if let Some(published) = situation.next_published_for {
                 let wait = lifetimes.propagation.saturating_sub(published);
                 if wait.is_zero() {
-                    return Step::Write(Change::Activate);
+                    return Step::Write(SecretChange::Activate);
                 }
                 wakes.push(wait);
             }
         }
-        None if !until_next_ca.is_zero() && situation.request != Some(Request::Ca) => {
+        None if !until_next_ca.is_zero() && situation.request != Some(RotationRequest::Ca) => {
             wakes.push(until_next_ca);
         }
         // It is time for one, or the one that is there is not valid now.
-        _ => return Step::Write(Change::Announce),
+        _ => return Step::Write(SecretChange::Announce),
     }
 
     // A new certificate begins and ends with its CA, so beyond that there is no point in it.
@@ -195,9 +194,9 @@ fn course(
     if is_too_late
         || is_too_early
         || !situation.is_for_us
-        || situation.request == Some(Request::Certificate)
+        || situation.request == Some(RotationRequest::Certificate)
     {
-        return Step::Write(Change::Renew);
+        return Step::Write(SecretChange::Renew);
     }
     wakes.push(until_renewal);
     // With its end, readiness ends.
@@ -206,12 +205,12 @@ fn course(
     for retired in &current.retired {
         let left = retired.validity.remaining(now);
         if left.is_zero() {
-            return Step::Write(Change::Forget);
+            return Step::Write(SecretChange::Forget);
         }
         wakes.push(left);
     }
     if situation.request.is_some() {
-        return Step::Write(Change::Acknowledge);
+        return Step::Write(SecretChange::Acknowledge);
     }
     let wake_in = wakes.into_iter().filter(|wake| !wake.is_zero()).min();
     Step::Keep { wake_in: wake_in.unwrap_or(Duration::MAX) }
@@ -225,7 +224,7 @@ mod tests {
 
     use super::{
         super::issue::{new_ca, sign},
-        Change::*,
+        SecretChange::*,
         *,
     };
     use crate::tls::{Pair, Validity};
@@ -280,7 +279,7 @@ mod tests {
         Step::Keep { wake_in: Duration::from_secs(seconds) }
     }
 
-    fn write(change: Change) -> Step {
+    fn write(change: SecretChange) -> Step {
         Step::Write(change)
     }
 
@@ -326,13 +325,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case::certificate(fresh(), Request::Certificate, Renew)]
-    #[case::ca(fresh(), Request::Ca, Announce)]
-    #[case::ca_while_one_is_on_its_way(with_next(60_000), Request::Ca, Acknowledge)]
+    #[case::certificate(fresh(), RotationRequest::Certificate, Renew)]
+    #[case::ca(fresh(), RotationRequest::Ca, Announce)]
+    #[case::ca_while_one_is_on_its_way(with_next(60_000), RotationRequest::Ca, Acknowledge)]
     fn what_is_asked_for_is_done(
         #[case] state: State,
-        #[case] request: Request,
-        #[case] change: Change,
+        #[case] request: RotationRequest,
+        #[case] change: SecretChange,
     ) {
         let situation = Situation { request: Some(request), ..seen(Some(&state)) };
         assert_eq!(step(&situation, at(1000), &LIFETIMES), write(change), "{request:?}");

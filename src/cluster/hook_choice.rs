@@ -1,9 +1,13 @@
-//! `--hook auto`: the hook that the cluster can run, asked at start and every few minutes.
+//! `--hook auto`: asks the cluster which hook it can run, at start and every few minutes.
 
 use std::{future::Future, time::Duration};
 
-use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::ListMeta};
-use kube::{Client, Resource, api::ListParams, core::Request};
+use k8s_openapi::api::core::v1::Node;
+use kube::{
+    Api, Client,
+    api::{ApiResource, ListParams},
+    core::{NotUsed, Object},
+};
 use serde::Deserialize;
 
 use super::version::{SleepSupport, hook_for_kubelets};
@@ -12,16 +16,16 @@ use crate::{
     injection::Hook,
 };
 
-/// Why the cluster could not be asked.
+/// Why the hook is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum HookChoiceError {
-    /// The API server's version.
+    /// The API server does not tell its version.
     #[error("cannot read the API server's version: {0}")]
     Version(#[source] kube::Error),
-    /// The kubelets' versions.
+    /// The API server does not list the nodes.
     #[error("cannot list the nodes to see their kubelets' versions: {0}")]
     Nodes(#[source] kube::Error),
-    /// No answer in time.
+    /// The API server does not answer in time.
     #[error("no answer from the API server within {} s", API_REQUEST_TIMEOUT.as_secs())]
     Timeout,
 }
@@ -29,7 +33,7 @@ pub enum HookChoiceError {
 /// The hook that every node of the cluster can run.
 ///
 /// # Errors
-/// When the API server does not answer, or not to us.
+/// When the API server does not answer, or forbids it.
 pub async fn choose_hook(client: &Client) -> Result<Hook, HookChoiceError> {
     in_time(async {
         let version = client.apiserver_version().await.map_err(HookChoiceError::Version)?;
@@ -42,16 +46,17 @@ pub async fn choose_hook(client: &Client) -> Result<Hook, HookChoiceError> {
     .await
 }
 
-/// Lists the nodes in pages: their status is large and there may be thousands.
+/// Lists the nodes in pages: there may be thousands.
 async fn choose_by_kubelets(client: &Client) -> Result<Hook, HookChoiceError> {
+    let nodes = Api::<NarrowNode>::all_with(client.clone(), &ApiResource::erase::<Node>(&()));
     let mut page = ListParams::default().limit(250);
     let mut versions = Vec::new();
     loop {
-        let request = Request::new(Node::url_path(&(), None)).list(&page);
-        let request =
-            request.map_err(|error| HookChoiceError::Nodes(kube::Error::BuildRequest(error)))?;
-        let list: NodeList = client.request(request).await.map_err(HookChoiceError::Nodes)?;
-        versions.extend(list.items.into_iter().map(|node| node.status.node_info.kubelet_version));
+        let list = nodes.list(&page).await.map_err(HookChoiceError::Nodes)?;
+        // A node that has not reported yet has no version, and is not trusted.
+        versions.extend(list.items.into_iter().map(|node| {
+            node.status.map_or_else(String::new, |status| status.node_info.kubelet_version)
+        }));
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page = page.continue_token(&token),
             None => return Ok(hook_for_kubelets(versions.iter().map(String::as_str))),
@@ -59,27 +64,16 @@ async fn choose_by_kubelets(client: &Client) -> Result<Hook, HookChoiceError> {
     }
 }
 
-/// What is read of a NodeList; all the rest is skipped.
-#[derive(Deserialize)]
-struct NodeList {
-    metadata: ListMeta,
-    items: Vec<NodeItem>,
-}
+/// A Node without the rest of its large status.
+type NarrowNode = Object<NotUsed, NodeStatus>;
 
-/// A node that has not reported yet has no version, and nobody trusts it.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NodeItem {
-    status: NodeStatus,
-}
-
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct NodeStatus {
     node_info: NodeInfo,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct NodeInfo {
     kubelet_version: String,
@@ -91,8 +85,8 @@ async fn in_time(
     tokio::time::timeout(API_REQUEST_TIMEOUT, choice).await.unwrap_or(Err(HookChoiceError::Timeout))
 }
 
-/// Asks again and again, and passes each answer on. A failure changes nothing: what was known
-/// of the cluster is still the best guess. `known` says whether there was an answer already.
+/// Asks every few minutes, and passes each answer to `on_answer`. A failure changes nothing: the last
+/// answer is still the best guess. `known` says whether there was an answer before.
 pub async fn follow_hook(client: Client, mut known: bool, mut on_answer: impl FnMut(Hook)) {
     loop {
         tokio::time::sleep(interval(known)).await;
@@ -153,7 +147,7 @@ mod tests {
     fn nodes(kubelets: &[&str], next: &str) -> Value {
         let nodes = kubelets.iter().map(|kubelet| {
             let info = json!({"kubeletVersion": kubelet, "osImage": "", "kernelVersion": ""});
-            json!({"metadata": {"name": "n"}, "status": {"nodeInfo": info}})
+            json!({"metadata": {"name": "n"}, "spec": {}, "status": {"nodeInfo": info}})
         });
         json!({"kind": "NodeList", "apiVersion": "v1", "metadata": {"continue": next},
             "items": nodes.collect::<Vec<_>>()})

@@ -1,11 +1,12 @@
 //! Talks to the API server in the background: no review waits for it.
 
-mod client;
+mod connect;
 mod events;
 mod hook_choice;
-mod token;
 mod version;
+mod watch;
 
-pub use client::{ClientError, in_cluster_client};
+pub use connect::{ConnectError, connect};
 pub use events::{EventQueue, EventSender, event_queue};
 pub use hook_choice::{HookChoiceError, choose_hook, follow_hook};
+pub use watch::{Follower, Index, retry_delays};

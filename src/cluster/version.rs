@@ -1,4 +1,4 @@
-//! Which hook a cluster can run, from the versions of its API server and its kubelets.
+//! Which hook a cluster can run, by the versions of its API server and kubelets.
 //!
 //! `lifecycle.preStop.sleep` (KEP-3960) is alpha and off in 1.29, on by default since 1.30 and
 //! GA in 1.34. An API server that does not know it either drops it or, up to 1.28, *rejects*
@@ -12,14 +12,14 @@ use crate::injection::Hook;
 const SLEEP_IN_KUBELET: u32 = 30;
 const SLEEP_IN_EVERY_KUBELET: u32 = 33;
 
-/// What an API server's version says about native sleep.
+/// What the version of an API server says about the native sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SleepSupport {
-    /// Every kubelet of the cluster knows it.
+    /// Every kubelet of the cluster supports it.
     Everywhere,
-    /// The API server knows it; the kubelets have to be asked.
+    /// The API server supports it; the kubelets may not.
     DependsOnKubelets,
-    /// Not known, or the version cannot be read.
+    /// The API server does not support it, or its version is not readable.
     Unknown,
 }
 

@@ -55,10 +55,16 @@ impl fmt::Display for LogFilter {
 /// kube's client logs here, in full, each response of the API server that it cannot decode. That
 /// may be the Secret with the private keys.
 const UNDECODABLE_RESPONSES: &str = "kube_client::client";
+/// kube's watcher logs every refused attempt here. Followers log a failure once.
+const WATCH_ATTEMPTS: &str = "kube_runtime::watcher";
 
 /// Starts the log of the process. Later calls have no effect.
 pub fn start_log(format: LogFormat, filter: &LogFilter) {
-    let filter = filter.0.clone().with_target(UNDECODABLE_RESPONSES, LevelFilter::OFF);
+    let filter = filter
+        .0
+        .clone()
+        .with_target(UNDECODABLE_RESPONSES, LevelFilter::OFF)
+        .with_target(WATCH_ATTEMPTS, LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => lines.boxed(),

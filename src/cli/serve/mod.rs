@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     admission::{Observer, ReviewLog, ReviewMetrics, Reviewer},
-    cluster::{choose_hook, event_queue, follow_hook, in_cluster_client},
+    cluster::{choose_hook, connect, event_queue, follow_hook},
     injection::{Hook, Policy},
     readiness::Readiness,
     server::{BindError, ListenerOptions, accept, admin_router, bind, webhook_router},
@@ -118,7 +118,10 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
 
     let uses_api_server = injection.hook == HookMode::Auto || events || tls.needs_api_server();
     let api_thread = if uses_api_server { Some(start_api_thread()?) } else { None };
-    let client = api_thread.as_ref().and_then(|thread| connect(thread, &injection));
+    let client = match &api_thread {
+        Some(thread) => client(thread, &injection).await,
+        None => None,
+    };
     // Followers stay off the thread that answers reviews.
     let background = api_thread.as_ref().map_or_else(Handle::current, ApiThread::runtime);
     if let Some(task) = tls.follow(client.as_ref(), readiness.clone())? {
@@ -190,21 +193,19 @@ fn start_api_thread() -> Result<ApiThread, ServeError> {
 }
 
 /// A client for the API server, if there is one.
-fn connect(thread: &ApiThread, injection: &InjectionArgs) -> Option<Client> {
-    // The client runs where its requests are sent from.
-    let runtime = thread.runtime();
-    let _entered = runtime.enter();
-    match in_cluster_client() {
-        Ok(client) => Some(client),
-        Err(error) if injection.hook == HookMode::Auto => {
-            tracing::warn!(%error, "hook auto: no API server to ask, so it means exec");
-            None
-        }
-        Err(error) => {
-            tracing::warn!(%error, "no API server: there will be no Events");
-            None
-        }
+async fn client(thread: &ApiThread, injection: &InjectionArgs) -> Option<Client> {
+    // The client sends its requests on the runtime that creates it.
+    let error = match thread.runtime().spawn(connect()).await {
+        Ok(Ok(client)) => return Some(client),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    if injection.hook == HookMode::Auto {
+        tracing::warn!(error, "hook auto: no API server to ask, so it means exec");
+    } else {
+        tracing::warn!(error, "no API server: there will be no Events");
     }
+    None
 }
 
 /// The hook to start with, and whether the cluster named it.

@@ -35,7 +35,10 @@ impl Process {
             command.arg(argument);
         }
         // What a developer has set for a cluster of theirs is not for this.
-        command.env_remove("KUBECONFIG").env_remove("KUBERNETES_SERVICE_HOST");
+        command
+            .env_remove("KUBECONFIG")
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .env("HOME", "/nonexistent");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let started = Instant::now();
         let child =

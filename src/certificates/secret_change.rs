@@ -5,14 +5,14 @@ use std::time::SystemTime;
 use super::{
     issue::{IssueError, end_at, new_ca, sign},
     state::State,
-    step::{Change, Lifetimes},
+    step::{Lifetimes, SecretChange},
 };
 use crate::{
     constants::BACKDATED,
     tls::{Certificate, Pair, Validity},
 };
 
-impl Change {
+impl SecretChange {
     /// The new content, from what the Secret holds and what this replica remembers.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
-//! Years in the life of several replicas: crashes between any two steps, lost races, Secrets
-//! that are deleted, broken or replaced, clocks that jump, API servers that are slow to learn.
+//! A test: simulates years in the life of several replicas, with crashes between any two steps,
+//! lost races, Secrets that are deleted, broken or replaced, clocks that jump, and API servers that
+//! learn late.
 //!
-//! What must hold at every moment: an API server that calls a replica can verify what it serves.
+//! At every moment, an API server that calls a replica can verify its certificate.
 
 use std::{
     collections::HashMap,
@@ -22,7 +23,7 @@ use super::{
     names::ServiceNames,
     replica::{Actions, Replica, View},
     state::{Data, State},
-    step::{Lifetimes, Request},
+    step::{Lifetimes, RotationRequest},
 };
 use crate::tls::Validity;
 
@@ -45,7 +46,7 @@ enum Event {
     /// A replica looks, and dies after so many of its calls; its successor knows nothing.
     Crash { replica: usize, calls: usize },
     /// Somebody asks for a rotation.
-    Ask(Request),
+    Ask(RotationRequest),
     /// Somebody empties the caBundle.
     ClearBundle,
     /// A replica cannot reach the API server from now on, or can again.
@@ -72,7 +73,7 @@ enum Break {
 /// One replica, and what it has seen last.
 struct Process {
     replica: Replica,
-    seen: Option<Seen>,
+    seen: Option<Observation>,
     wake_at: Duration,
     is_cut_off: bool,
     ahead: Duration,
@@ -80,10 +81,10 @@ struct Process {
 }
 
 #[derive(Clone)]
-struct Seen {
+struct Observation {
     version: u64,
     secret: Option<Data>,
-    request: Option<Request>,
+    request: Option<RotationRequest>,
     published: Vec<u8>,
 }
 
@@ -92,7 +93,7 @@ struct World {
     passed: Duration,
     version: u64,
     secret: Option<Data>,
-    request: Option<Request>,
+    request: Option<RotationRequest>,
     backups: Vec<Data>,
     /// What was published, and when.
     published: Vec<(Duration, Vec<u8>)>,
@@ -212,7 +213,7 @@ impl World {
     fn look(&mut self, index: usize, anew: bool, calls: usize) -> Result<Duration, String> {
         let process = &mut self.processes[index];
         if !process.is_cut_off && (anew || process.seen.is_none()) {
-            process.seen = Some(Seen {
+            process.seen = Some(Observation {
                 version: self.version,
                 secret: self.secret.clone(),
                 request: self.request,
@@ -353,8 +354,8 @@ impl World {
             return Err(format!("something else is published\n{history}"));
         }
         for (index, process) in self.processes.iter().enumerate() {
-            if let Some(lack) = process.replica.lacks(&[published], self.now()) {
-                return Err(format!("replica {index} lacks {lack:?}\n{history}"));
+            if let Some(reason) = process.replica.not_ready(&[published], self.now()) {
+                return Err(format!("replica {index} is not ready: {reason:?}\n{history}"));
             }
             if process.replica.state() != Some(&secret) {
                 return Err(format!("replica {index} knows something else\n{history}"));
@@ -410,7 +411,7 @@ fn ordinary() -> impl Strategy<Value = Event> {
         ].prop_map(Event::Pass),
         3 => (any::<usize>(), any::<bool>()).prop_map(|(replica, anew)| Event::Look { replica, anew }),
         3 => (any::<usize>(), 0..3usize).prop_map(|(replica, calls)| Event::Crash { replica, calls }),
-        1 => prop_oneof![Just(Request::Ca), Just(Request::Certificate)].prop_map(Event::Ask),
+        1 => prop_oneof![Just(RotationRequest::Ca), Just(RotationRequest::Certificate)].prop_map(Event::Ask),
         1 => Just(Event::ClearBundle),
     ]
 }
@@ -474,7 +475,7 @@ proptest! {
 #[test]
 fn without_the_wait_there_would_be_a_gap() {
     let lifetimes = Lifetimes { propagation: Duration::from_secs(5), ..LIFETIMES };
-    let rotation = [Event::Ask(Request::Ca), Event::Pass(Duration::from_secs(100))];
+    let rotation = [Event::Ask(RotationRequest::Ca), Event::Pass(Duration::from_secs(100))];
     assert_eq!(walk(2, LIFETIMES, &rotation), Ok(()), "with the wait");
     let error = walk(2, lifetimes, &rotation).unwrap_err();
     assert!(error.contains("lags by 50s"), "{error}");
