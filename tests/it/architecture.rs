@@ -20,12 +20,12 @@ const ROOMS: [&str; 9] = [
     "units",
     "constants",
 ];
-/// What every room above `injection` may use, and what itself uses only `units` and `constants`.
+/// Every room above `injection` may use these. They use only `units` and `constants`.
 const LOW_ROOMS: [&str; 3] = ["tls", "telemetry", "readiness"];
 /// Rooms without a client, a clock or a socket.
 const PURE_ROOMS: [&str; 6] =
     ["injection", "units", "upstreams", "protection", "propagation", "preflight"];
-/// What a pure room cannot import.
+/// A pure room does not import these.
 const IMPURE_CRATES: [&str; 8] =
     ["kube", "k8s_openapi", "tokio", "hyper", "axum", "futures", "rustls", "tracing"];
 const MAIN_LINES: usize = 40;
@@ -462,9 +462,8 @@ fn the_main_function_only_starts_the_command() {
     assert!(lines <= MAIN_LINES, "src/main.rs has {lines} lines, and {MAIN_LINES} are enough");
 }
 
-/// What the tests above are worth.
 #[test]
-fn what_a_file_uses_is_found() {
+fn the_references_of_a_file_are_found() {
     let text = r##"
 //! crate::comment::A
 use crate::{cluster::{Client, watch as follow}, constants::*};

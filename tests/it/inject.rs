@@ -553,17 +553,14 @@ fn what_cannot_be_kept_is_in_the_report(#[case] diff: &str, #[case] loss: &str) 
 }
 
 #[test]
-fn the_last_resort_is_to_write_a_document_anew() {
+fn a_document_that_cannot_be_spliced_is_refused() {
     let odd = "kind: Pod\napiVersion: v1\n? metadata\n:\nspec:\n  containers:\n  - name: a # c\n";
-    let text = format!("{odd}---\nkind:   X\n");
-    let (after, report) = injected(&text);
-    let expected = "kind: Pod\napiVersion: v1\nmetadata:\n  annotations:\n    \
-        apisix-prestop/injected: \"a=5s\"\nspec:\n  containers:\n    - name: a\n      lifecycle:\n        \
-        preStop:\n          sleep:\n            seconds: 5 # c\n---\nkind:   X\n";
-    assert_eq!(after, expected);
-    assert!(
-        report.contains("pod/(no name): notice: line 1: the document is written anew"),
-        "{report}"
+    let text = format!("kind:   X\n---\n{odd}");
+    let error = apply(vec![source(&text)], &Operation::Inject(policy())).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "web.yaml:3: document 2: cannot be changed without changing something else too: please \
+         report it"
     );
 }
 
@@ -603,7 +600,7 @@ fn deployment(container: &str) -> String {
 )]
 #[case::another_job(
     "apiVersion: batch.volcano.sh/v1\nkind: Job\nmetadata: {name: m}\nspec: {tasks: [{template: {spec: {containers: [{name: m}]}}}]}",
-    "job/m: notice: /spec/tasks/0/template: a Pod template in a kind that we do not know is left as it is\n0 changed, 0 unchanged, 1 without Pods, 1 notices"
+    "job/m: notice: /spec/tasks/0/template: a Pod template in an unknown kind stays as it is\n0 changed, 0 unchanged, 1 without Pods, 1 notices"
 )]
 #[case::no_containers(&deployment("x").replace("\n      - x", " []"), "deployment/web: unchanged: no containers\n")]
 #[case::rollout_that_refers(
@@ -619,7 +616,7 @@ fn deployment(container: &str) -> String {
     "deployment/web: notice: status is from before this change\n")]
 #[case::live_pod(
     "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a}]}\nstatus: {phase: Running}",
-    "pod/p: notice: a Pod that exists cannot be changed like this: create it anew\n"
+    "pod/p: notice: an existing Pod cannot be changed like this: create it anew\n"
 )]
 #[case::last_applied(&deployment("{name: web}").replace("name: web\nspec", "name: web\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: '{}'\nspec"),
     "deployment/web: notice: kubectl.kubernetes.io/last-applied-configuration is from before this change\n")]

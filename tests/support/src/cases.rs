@@ -1,4 +1,4 @@
-//! The cases in tests/cases: tests/cases/README.md says what is in them.
+//! The cases in tests/cases. tests/cases/README.md describes their format.
 
 use std::{collections::BTreeMap, fs};
 
@@ -9,19 +9,19 @@ use similar::TextDiff;
 
 use crate::repository;
 
-/// A Pod, a policy, and what has to come of them.
+/// A Pod, a policy, and the expected decision.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Case {
     /// The name of the test.
     pub name: String,
-    /// Why this is to come of it.
+    /// Why the decision is right.
     pub why: String,
     #[serde(default)]
     policy: PolicyValues,
     request: Option<Value>,
     pod: Option<Value>,
-    /// What has to come of it.
+    /// The expected decision and Pod.
     pub expect: Expectation,
     /// The row of docs/decisions.md that this is the example of.
     pub row: Option<String>,
@@ -40,7 +40,7 @@ struct PolicyValues {
     jobs: Option<bool>,
 }
 
-/// What has to come of a case.
+/// The expected decision and Pod.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Expectation {
@@ -56,7 +56,7 @@ pub struct Expectation {
     notices: Vec<BTreeMap<String, String>>,
 }
 
-/// What came of a case.
+/// The actual decision and Pod.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// `inject` or `skip`.
@@ -248,10 +248,10 @@ impl Case {
         (names, self.expect.notices.iter().flat_map(BTreeMap::values).collect())
     }
 
-    /// Compares what came of the case with what has to.
+    /// Compares the actual outcome with the expectation.
     ///
     /// # Errors
-    /// When they differ: why it has to be so, and the difference.
+    /// When they differ: the reason for the expectation, and the difference.
     pub fn check(&self, actual: &Outcome) -> Result<(), String> {
         let (names, texts) = self.notices();
         let expected = json!({
@@ -273,8 +273,8 @@ impl Case {
         Err(self.failure(&diff))
     }
 
-    /// Compares what an API server stores with what has to come of the case. The API server fills
-    /// in more than that.
+    /// Compares the Pod that an API server stores with the expectation. The API server sets more
+    /// fields than the case names.
     ///
     /// # Errors
     /// As [`Self::check`].
@@ -312,8 +312,8 @@ impl Case {
     }
 }
 
-/// What of `expected` is not in `actual`. A null and an empty object are in it where there is
-/// nothing.
+/// Lists the parts of `expected` that are not in `actual`. A null or an empty object equals an
+/// absent field.
 fn missing(actual: &Value, expected: &Value, path: &str, faults: &mut Vec<String>) {
     match (expected, actual) {
         (Value::Null, Value::Null) => {}
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_api_server_fills_in_is_no_difference() {
+    fn a_field_that_the_api_server_sets_is_no_difference() {
         let case = "- {name: a, why: b, expect: {decision: skip, reason: hook_present},\n\
                     pod: {spec: {containers: [{name: app, lifecycle: {preStop: {httpGet: {port: 80}}}}]}}}\n";
         let case = parse(case).unwrap().remove(0);

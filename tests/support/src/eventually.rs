@@ -1,4 +1,4 @@
-//! Waiting for what takes a moment.
+//! Waiting for a condition.
 
 use std::{cell::RefCell, error::Error, fmt, time::Duration};
 
@@ -10,7 +10,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// Polls until `attempt` succeeds. `what` is a phrase such as "the webhook to answer".
 ///
 /// # Errors
-/// When it does not within `limit`, with the error of the last attempt.
+/// When no attempt succeeds within `limit`. The text has the error of the last attempt.
 pub async fn eventually<T, E: fmt::Display>(
     what: &str,
     limit: Duration,

@@ -1,7 +1,7 @@
-//! What the tests of all packages share.
+//! Code that the tests of all packages share.
 //!
-//! The unit tests in `src` may use what does not depend on the webhook's crate: its types are
-//! other types there.
+//! The unit tests in `src` can use only the modules that do not depend on the webhook's crate: in a
+//! unit test, its types differ from those of the dependency.
 
 #[cfg(feature = "cases")]
 pub mod cases;

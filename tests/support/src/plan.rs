@@ -1,5 +1,4 @@
-//! What the webhook makes of a Pod. All that depends on how the core and the admission rooms are
-//! called is in this file.
+//! Plans for Pods, and answers to reviews. Only this file calls the core and the admission room.
 
 use apisix_prestop::{
     admission::{self, Mode, Outcome},
@@ -35,12 +34,12 @@ pub fn patched(pod: &Value, policy: &Policy) -> Value {
     applied(&patch(pod, policy), pod)
 }
 
-/// What its author is told.
+/// The notices about a Pod.
 pub fn notices(pod: &Value, policy: &Policy) -> Vec<Notice> {
     with_plan(pod, policy, |plan| plan.notices)
 }
 
-/// What comes of a patch.
+/// The object after a patch.
 pub fn applied(patch: &Patch, to: &Value) -> Value {
     let mut after = to.clone();
     json_patch::patch(&mut after, patch)

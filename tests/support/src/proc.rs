@@ -1,8 +1,8 @@
-//! What the kernel says of a process.
+//! Memory and descriptors of a process, from /proc.
 
 use std::{fs, io};
 
-/// How much memory the process has resident, in KiB.
+/// The resident memory of the process, in KiB.
 ///
 /// # Errors
 /// When there is no such process.
@@ -10,7 +10,7 @@ pub fn resident(pid: u32) -> io::Result<u64> {
     status(pid, "VmRSS:")
 }
 
-/// The most memory that the process had resident so far, in KiB.
+/// The peak of the resident memory so far, in KiB.
 ///
 /// # Errors
 /// As [`resident`].
@@ -18,7 +18,7 @@ pub fn peak_resident(pid: u32) -> io::Result<u64> {
     status(pid, "VmHWM:")
 }
 
-/// How many descriptors the process has open.
+/// The number of open descriptors of the process.
 ///
 /// # Errors
 /// As [`resident`].
