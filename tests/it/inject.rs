@@ -559,7 +559,7 @@ fn a_document_that_cannot_be_spliced_is_refused() {
     let error = apply(vec![source(&text)], &Operation::Inject(policy())).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "web.yaml:3: document 2: cannot be changed without changing something else too: please \
+        "web.yaml:2: document 2: cannot be changed without changing something else too: please \
          report it"
     );
 }

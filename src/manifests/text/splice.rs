@@ -16,7 +16,7 @@ use super::{
 
 /// What could not be kept as it was written. The data is right all the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::manifests) enum Loss {
+pub(crate) enum Loss {
     /// An alias now differs from its anchor.
     #[error("line {line}: {alias} is written out, as it differs from its anchor now")]
     Alias {
@@ -41,13 +41,13 @@ pub(in crate::manifests) enum Loss {
 
 /// A replacement of a part of the text.
 #[derive(Debug)]
-pub(in crate::manifests) struct Edit {
+pub(crate) struct Edit {
     range: Range<usize>,
     text: String,
 }
 
 /// The text with all edits made.
-pub(in crate::manifests) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
+pub(crate) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     // Stable: at one place, an inner mapping's entries come before those of the outer one.
     edits.sort_by_key(|edit| edit.range.start);
     let mut result = String::with_capacity(text.len() + 256);
@@ -71,7 +71,7 @@ fn newline(text: &str) -> &'static str {
 }
 
 /// The edits after which `document` says `wanted`.
-pub(in crate::manifests) fn edits(
+pub(crate) fn edits(
     text: &str,
     stream: &Stream<'_>,
     document: &Document<'_>,

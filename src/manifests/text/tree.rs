@@ -9,16 +9,16 @@ use super::super::error::{Fault, without_position};
 
 /// A document.
 #[derive(Debug)]
-pub(in crate::manifests) struct Document<'t> {
+pub(crate) struct Document<'t> {
     /// The line on which it begins, from 1.
-    pub(in crate::manifests) line: usize,
+    pub(crate) line: usize,
     /// What is in it: a null where it is empty.
-    pub(in crate::manifests) root: Node<'t>,
+    pub(crate) root: Node<'t>,
 }
 
 /// A value in a document.
 #[derive(Debug)]
-pub(in crate::manifests) struct Node<'t> {
+pub(crate) struct Node<'t> {
     pub(super) kind: NodeKind<'t>,
     /// Its first byte: after an anchor and a tag.
     pub(super) start: usize,
@@ -54,20 +54,20 @@ impl Node<'_> {
 
 /// What a text is made of.
 #[derive(Debug)]
-pub(in crate::manifests) struct Stream<'t> {
-    pub(in crate::manifests) documents: Vec<Document<'t>>,
+pub(crate) struct Stream<'t> {
+    pub(crate) documents: Vec<Document<'t>>,
     /// Where its comments are.
     pub(super) comments: Vec<Range<usize>>,
     /// Whether it is JSON, so that keys have to be quoted.
-    pub(in crate::manifests) is_json: bool,
+    pub(crate) is_json: bool,
 }
 
 /// Where a text is broken: the line, the document's number, and what is wrong.
-pub(in crate::manifests) type Broken = (usize, usize, Fault);
+pub(crate) type Broken = (usize, usize, Fault);
 
 /// Reads all documents of a text. `is_json` says that it has to be JSON; other texts are that
 /// if they happen to be.
-pub(in crate::manifests) fn read(text: &str, is_json: bool) -> Result<Stream<'_>, Broken> {
+pub(crate) fn read(text: &str, is_json: bool) -> Result<Stream<'_>, Broken> {
     let mut stream = Stream { documents: Vec::new(), comments: Vec::new(), is_json: true };
     match json_ranges(text) {
         Some(Ok(ranges)) => {

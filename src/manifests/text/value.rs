@@ -22,9 +22,9 @@ pub(super) type Anchors = HashMap<usize, Value>;
 
 /// A document's data.
 #[derive(Debug)]
-pub(in crate::manifests) struct Data {
+pub(crate) struct Data {
     /// All of it.
-    pub(in crate::manifests) value: Value,
+    pub(crate) value: Value,
     /// What each anchor in it stands for.
     pub(super) anchors: Anchors,
 }
@@ -34,7 +34,7 @@ impl Document<'_> {
     ///
     /// # Errors
     /// Where there is none, with the line: in particular where a key is there twice.
-    pub(in crate::manifests) fn data(&self) -> Result<Data, (usize, Fault)> {
+    pub(crate) fn data(&self) -> Result<Data, (usize, Fault)> {
         let mut reader = DataReader { anchors: Anchors::new(), path: String::new(), aliased: 0 };
         let value = reader.read(&self.root)?;
         Ok(Data { value, anchors: reader.anchors })
