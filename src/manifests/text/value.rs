@@ -6,10 +6,10 @@ use jsonptr::Token;
 use serde_json::{Map, Value};
 
 use super::{
-    super::{error::Fault, printable::printable},
     scalar::resolve,
     tree::{Document, Node, NodeKind},
 };
+use crate::manifests::{error::Fault, printable::printable};
 
 /// How many values the aliases of a document may stand for. A real file has hundreds.
 const MAX_ALIASED: usize = 1_000_000;
