@@ -8,9 +8,9 @@
 //! and [`cli`] puts everything together.
 
 pub mod admission;
-pub mod certificates;
+mod certificates;
 pub mod cli;
-pub mod cluster;
+mod cluster;
 pub mod constants;
 pub mod injection;
 pub mod manifests;

@@ -36,7 +36,7 @@ use crate::{
 
 /// Self-managed certificates: for which Service, and where they are stored and published.
 #[derive(Clone, Debug)]
-pub struct SelfManaged {
+pub(crate) struct SelfManaged {
     /// The namespace of the Secret.
     pub namespace: String,
     /// The Secret.
@@ -51,7 +51,7 @@ pub struct SelfManaged {
 
 /// What depends on the certificate.
 #[derive(Clone)]
-pub struct Outlets {
+pub(crate) struct Outlets {
     /// The served certificate.
     pub served: Arc<ServedCertificate>,
     /// Readiness.
@@ -77,13 +77,13 @@ enum Failure {
 
 impl SelfManaged {
     /// Reports that there is no certificate yet.
-    pub fn announce(&self, readiness: &Readiness) {
+    pub(crate) fn announce(&self, readiness: &Readiness) {
         readiness.set(Condition::Certificate, Some(self.problem(NotReady::NoCertificate)));
     }
 
     /// Follows Secret and webhook configuration, and acts on each change. While the API server is
     /// away, the server keeps its certificate.
-    pub async fn follow(self, client: Client, outlets: Outlets) {
+    pub(crate) async fn follow(self, client: Client, outlets: Outlets) {
         let secrets = Api::<Secret>::namespaced(client.clone(), &self.namespace);
         let configurations = Api::<Configuration>::all(client);
         let mut secret_watch = Follower::single(secrets.clone(), &self.secret, "Secret");

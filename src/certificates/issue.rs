@@ -21,7 +21,7 @@ const LAST_DATE: Duration = Duration::from_secs(253_402_300_799);
 
 /// A certificate could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum IssueError {
+pub(crate) enum IssueError {
     /// Key or signature failed.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),

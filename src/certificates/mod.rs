@@ -16,7 +16,6 @@ mod simulation;
 mod state;
 mod step;
 
-pub use follow::{Outlets, SelfManaged};
-pub use issue::IssueError;
-pub use names::{InvalidName, ServiceNames};
-pub use step::Lifetimes;
+pub(crate) use follow::{Outlets, SelfManaged};
+pub(crate) use names::{InvalidName, ServiceNames};
+pub(crate) use step::Lifetimes;

@@ -4,7 +4,7 @@ use rustls::pki_types::ServerName;
 
 /// A Service, and so its DNS names.
 #[derive(Clone, Debug)]
-pub struct ServiceNames {
+pub(crate) struct ServiceNames {
     service: String,
     namespace: String,
     cluster_domain: String,
@@ -20,7 +20,7 @@ impl ServiceNames {
     ///
     /// # Errors
     /// When one of them is no DNS name.
-    pub fn new(
+    pub(crate) fn new(
         service: String,
         namespace: String,
         cluster_domain: String,

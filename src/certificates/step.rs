@@ -18,7 +18,7 @@ use crate::constants::CREATION_GRACE;
 
 /// The lifetimes of certificates.
 #[derive(Clone, Copy, Debug)]
-pub struct Lifetimes {
+pub(crate) struct Lifetimes {
     /// Of a CA.
     pub ca: Duration,
     /// Of a serving certificate.

@@ -12,7 +12,7 @@ use crate::{
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
+pub(crate) enum ConnectError {
     /// There is neither a ServiceAccount nor a kubeconfig.
     #[error("no ServiceAccount of a Pod ({in_cluster}), and no kubeconfig ({kubeconfig})")]
     NoConfig {
@@ -38,7 +38,7 @@ pub enum ConnectError {
 ///
 /// # Errors
 /// When there are no credentials, or they are not usable.
-pub async fn connect() -> Result<Client, ConnectError> {
+pub(crate) async fn connect() -> Result<Client, ConnectError> {
     let mut config = find_config().await?;
     config.connect_timeout = Some(API_REQUEST_TIMEOUT);
     // kube's client has no TCP keep-alive: this notices an API server that is gone without a word.

@@ -18,11 +18,11 @@ use crate::{
 /// Puts notices into the queue of Events. It never waits: when the queue is full, it drops the
 /// Event, and the log still has the notice.
 #[derive(Clone, Debug)]
-pub struct EventSender(mpsc::Sender<QueuedEvent>);
+pub(crate) struct EventSender(mpsc::Sender<QueuedEvent>);
 
 /// The other end, which talks to the API server.
 #[derive(Debug)]
-pub struct EventQueue(mpsc::Receiver<QueuedEvent>);
+pub(crate) struct EventQueue(mpsc::Receiver<QueuedEvent>);
 
 #[derive(Debug)]
 struct QueuedEvent {
@@ -32,7 +32,7 @@ struct QueuedEvent {
 }
 
 /// A queue for Events.
-pub fn event_queue() -> (EventSender, EventQueue) {
+pub(crate) fn event_queue() -> (EventSender, EventQueue) {
     let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
     (EventSender(sender), EventQueue(receiver))
 }
@@ -72,7 +72,7 @@ impl EventSender {
 impl EventQueue {
     /// Publishes what comes, a few in a second at the most. Equal ones within minutes become one
     /// Event that counts them.
-    pub async fn publish(mut self, client: Client) {
+    pub(crate) async fn publish(mut self, client: Client) {
         let reporter = Reporter { controller: "apisix-prestop".to_owned(), instance: hostname() };
         let recorder = Recorder::new(client, reporter);
         while let Some(queued) = self.0.recv().await {

@@ -18,7 +18,7 @@ use crate::{
 
 /// Why the hook is not known.
 #[derive(Debug, thiserror::Error)]
-pub enum HookChoiceError {
+pub(crate) enum HookChoiceError {
     /// The API server does not tell its version.
     #[error("cannot read the API server's version: {0}")]
     Version(#[source] kube::Error),
@@ -34,7 +34,7 @@ pub enum HookChoiceError {
 ///
 /// # Errors
 /// When the API server does not answer, or forbids it.
-pub async fn choose_hook(client: &Client) -> Result<Hook, HookChoiceError> {
+pub(crate) async fn choose_hook(client: &Client) -> Result<Hook, HookChoiceError> {
     in_time(async {
         let version = client.apiserver_version().await.map_err(HookChoiceError::Version)?;
         match SleepSupport::of(&version) {
@@ -87,7 +87,7 @@ async fn in_time(
 
 /// Asks every few minutes, and passes each answer to `on_answer`. A failure changes nothing: the last
 /// answer is still the best guess. `known` says whether there was an answer before.
-pub async fn follow_hook(client: Client, mut known: bool, mut on_answer: impl FnMut(Hook)) {
+pub(crate) async fn follow_hook(client: Client, mut known: bool, mut on_answer: impl FnMut(Hook)) {
     loop {
         tokio::time::sleep(interval(known)).await;
         match choose_hook(&client).await {

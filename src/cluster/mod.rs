@@ -6,7 +6,7 @@ mod hook_choice;
 mod version;
 mod watch;
 
-pub use connect::{ConnectError, connect};
-pub use events::{EventQueue, EventSender, event_queue};
-pub use hook_choice::{HookChoiceError, choose_hook, follow_hook};
-pub use watch::{Follower, Index, retry_delays};
+pub(crate) use connect::connect;
+pub(crate) use events::event_queue;
+pub(crate) use hook_choice::{choose_hook, follow_hook};
+pub(crate) use watch::{Follower, retry_delays};

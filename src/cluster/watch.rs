@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::constants::{MAX_RETRY_DELAY, MIN_RETRY_DELAY, WATCH_TIMEOUT};
 
 /// A pure index of objects that a [`Follower`] keeps up to date.
-pub trait Index<K> {
+pub(crate) trait Index<K> {
     /// An object was created or has changed.
     fn apply(&mut self, object: K);
     /// An object was deleted.
@@ -45,7 +45,7 @@ impl<K> Index<K> for Option<K> {
 ///
 /// An index keeps what it has seen during a failure: that is still the best guess. It becomes empty
 /// when the API server does not know the kind (404), for example before a CRD is installed.
-pub struct Follower<K> {
+pub(crate) struct Follower<K> {
     api: Api<K>,
     config: Config,
     events: BoxStream<'static, Result<Event<K>, Error>>,
@@ -74,7 +74,7 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     /// Follows the objects of `api` that `config` selects. The log calls them `name`.
-    pub fn new(api: Api<K>, config: Config, name: impl Into<String>) -> Self {
+    pub(crate) fn new(api: Api<K>, config: Config, name: impl Into<String>) -> Self {
         let config = config.timeout(WATCH_TIMEOUT);
         Self {
             events: watcher(api.clone(), config.clone()).boxed(),
@@ -91,17 +91,17 @@ where
 
     /// Follows the one object of `api` that is called `object`. The right to list and watch it by
     /// that name (`resourceNames`) is enough.
-    pub fn single(api: Api<K>, object: &str, name: impl Into<String>) -> Self {
+    pub(crate) fn single(api: Api<K>, object: &str, name: impl Into<String>) -> Self {
         Self::new(api, Config::default().fields(&format!("metadata.name={object}")), name)
     }
 
     /// Whether the index has been complete once.
-    pub const fn is_synced(&self) -> bool {
+    pub(crate) const fn is_synced(&self) -> bool {
         self.is_synced
     }
 
     /// Waits for the next change, and applies it to `index`. Cancelling it loses no change.
-    pub async fn follow(&mut self, index: &mut impl Index<K>) {
+    pub(crate) async fn follow(&mut self, index: &mut impl Index<K>) {
         loop {
             if let Some(at) = self.retry_at {
                 sleep_until(at).await;
@@ -200,7 +200,7 @@ fn is_not_found(error: &Error) -> bool {
 
 /// The delays between attempts: from [`MIN_RETRY_DELAY`] to [`MAX_RETRY_DELAY`], with jitter, so
 /// that replicas do not return to a restarted API server at the same moment.
-pub fn retry_delays() -> ExponentialBackoff {
+pub(crate) fn retry_delays() -> ExponentialBackoff {
     // The jitter adds up to as much again.
     let half = |delay: Duration| delay / 2;
     ExponentialBuilder::default()
