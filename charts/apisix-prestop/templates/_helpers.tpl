@@ -32,29 +32,29 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* Otherwise it never talks to the API server, and needs neither rights nor a token. */}}
+{{/* Whether the webhook calls the API server. If not, it needs neither a role nor a token. */}}
 {{- define "apisix-prestop.usesApiServer" -}}
 {{- if or (eq .Values.tls.mode "selfManaged") (eq .Values.injection.hook "auto") .Values.events.enabled }}true{{ end }}
 {{- end }}
 
-{{/* Where the certificate is. */}}
+{{/* Name of the Secret with the certificate. */}}
 {{- define "apisix-prestop.tlsSecret" -}}
 {{- if eq .Values.tls.mode "existingSecret" }}
-{{- required "tls.existingSecret: name a Secret of type kubernetes.io/tls in the release's namespace" .Values.tls.existingSecret }}
+{{- required "tls.existingSecret is required: the name of a Secret of type kubernetes.io/tls in the release's namespace" .Values.tls.existingSecret }}
 {{- else if eq .Values.tls.mode "certManager" }}
-{{- /* Not the Secret of the other mode: on an upgrade from one to the other both are in use. */}}
+{{- /* Differs from the Secret of selfManaged: during an upgrade between the modes, both are in use. */}}
 {{- include "apisix-prestop.fullname" . }}-cert-manager-tls
 {{- else }}
 {{- include "apisix-prestop.fullname" . }}-tls
 {{- end }}
 {{- end }}
 
-{{/* Whether the class may need a ResourceQuota that admits it. */}}
+{{/* Whether the cluster may require a ResourceQuota for the PriorityClass. */}}
 {{- define "apisix-prestop.needsQuota" -}}
 {{- if and .Values.criticalPodsQuota.enabled (hasPrefix "system-" .Values.priorityClassName) (ne .Release.Namespace "kube-system") }}true{{ end }}
 {{- end }}
 
-{{/* Whether cert-manager's CA injector has been asked to write the caBundle. */}}
+{{/* Whether the annotations make cert-manager inject the caBundle. */}}
 {{- define "apisix-prestop.caIsInjected" -}}
 {{- range $key, $_ := .Values.webhook.annotations }}
 {{- if hasPrefix "cert-manager.io/inject-" $key }}true{{ end }}
