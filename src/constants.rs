@@ -7,7 +7,7 @@ use std::time::Duration;
 
 // ---- Keys: what people write on namespaces and Pods -----------------------------------------
 
-/// Every key of ours starts with this.
+/// The prefix of all keys.
 pub const KEY_PREFIX: &str = "apisix-prestop/";
 /// Label. On a namespace `enabled` opts in; on a Pod `disabled` opts out.
 pub const INJECT_LABEL: &str = "apisix-prestop/inject";
@@ -15,17 +15,17 @@ pub const INJECT_LABEL: &str = "apisix-prestop/inject";
 pub const INJECT_ENABLED: &str = "enabled";
 /// Values of [`INJECT_LABEL`] with which a Pod opts out.
 pub const INJECT_DISABLED: [&str; 2] = ["disabled", "false"];
-/// Annotation on a Pod: its own delay, in whole seconds (`15`, `15s`, `1m30s`).
+/// Annotation on a Pod: its delay (`15`, `15s`, `1m30s`).
 pub const DELAY_ANNOTATION: &str = "apisix-prestop/delay";
 /// Annotation on a Pod: the delays of single containers (`web=20s,log-shipper=0`).
 pub const CONTAINER_DELAYS_ANNOTATION: &str = "apisix-prestop/container-delays";
-/// Annotation on a Pod: what it keeps for its own shutdown after the sleep.
+/// Annotation on a Pod: how much of its grace period it keeps for its own shutdown.
 pub const SHUTDOWN_RESERVE_ANNOTATION: &str = "apisix-prestop/shutdown-reserve";
-/// Annotation on a Pod: what becomes of its own exec hooks.
+/// Annotation on a Pod: whether its exec hooks stay as they are, or run after the sleep.
 pub const EXISTING_HOOK_ANNOTATION: &str = "apisix-prestop/existing-hook";
-/// Annotation that we write on a Pod: what was done to it.
+/// Annotation that the webhook writes on a Pod: the record of the injection.
 pub const INJECTED_ANNOTATION: &str = "apisix-prestop/injected";
-/// All annotations of ours.
+/// All annotations.
 pub const ANNOTATIONS: [&str; 5] = [
     DELAY_ANNOTATION,
     CONTAINER_DELAYS_ANNOTATION,
@@ -38,96 +38,92 @@ pub const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
 
 // ---- The injection: defaults and limits ------------------------------------------------------
 
-/// Delay of a Pod that says nothing itself, in seconds: what Apache APISIX has advised since 1.8.
+/// Delay of a Pod without an annotation, in seconds: what Apache APISIX has advised since 1.8.
 pub const DEFAULT_DELAY: u32 = 5;
-/// Longest delay that a Pod may ask for where the policy says nothing else, in seconds. A
-/// cluster autoscaler gives up on a node after 10 minutes by default, so a Pod should be gone
-/// well before.
+/// Longest delay that a Pod may ask for by default, in seconds. A cluster autoscaler gives up on a
+/// node after 10 minutes by default: a Pod should be gone well before.
 pub const DEFAULT_MAX_DELAY: u32 = 300;
 /// Longest delay that any policy may allow, in seconds.
 pub const MAX_DELAY: u32 = 3600;
-/// What a Pod keeps of its grace period for its own shutdown after the sleep, in seconds.
+/// How much of its grace period a Pod keeps for its own shutdown after the sleep, in seconds.
 pub const DEFAULT_SHUTDOWN_RESERVE: u32 = 10;
 /// Longest shutdown reserve, in seconds.
 pub const MAX_SHUTDOWN_RESERVE: u32 = 3600;
-/// How many notices a Pod gets at the most. The API server cuts warnings at 4096 characters in
-/// total, and a Pod's annotations can hold thousands of faults.
+/// Most notices about one Pod. The API server cuts warnings at 4096 characters in total, and the
+/// annotations of a Pod can hold thousands of faults.
 pub const MAX_NOTICES: usize = 20;
-/// The grace period that the API server gives to a Pod that names none, in seconds.
+/// Grace period that the API server sets on a Pod without one, in seconds.
 pub const KUBERNETES_DEFAULT_GRACE_PERIOD: i64 = 30;
 
 // ---- The admission contract ------------------------------------------------------------------
 
 /// Path of the webhook.
 pub const INJECT_PATH: &str = "/inject";
-/// The one version of AdmissionReview that we speak.
+/// The supported version of AdmissionReview.
 pub const ADMISSION_API_VERSION: &str = "admission.k8s.io/v1";
 /// Largest request body, in bytes. The API server sends objects of up to 3 MiB, and on some
 /// requests two of them.
 pub const MAX_BODY_BYTES: usize = 7 * 1024 * 1024;
-/// How much of a body beyond that is read, and thrown away, before the answer, in bytes.
+/// How much of a larger body is read and discarded before the response, in bytes.
 pub const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
-/// Longest warning, in bytes: the API reference asks for no more than 120 characters, and
-/// ours are ASCII.
+/// Longest warning, in bytes. The API reference asks for no more than 120 characters, and the
+/// warnings are ASCII.
 pub const MAX_WARNING_LENGTH: usize = 120;
 
 // ---- The server ------------------------------------------------------------------------------
 
-/// Where the webhook listens (TLS).
+/// Address of the webhook (TLS).
 pub const DEFAULT_LISTEN: &str = "[::]:8443";
-/// Where `/live`, `/ready` and `/metrics` are served (plain HTTP).
+/// Address of `/live`, `/ready` and `/metrics` (plain HTTP).
 pub const DEFAULT_ADMIN_LISTEN: &str = "[::]:8080";
-/// How long the server goes on accepting after SIGTERM, in seconds, so that every API server
-/// has heard that it leaves.
+/// How long the server accepts connections after SIGTERM, in seconds, while the API servers learn
+/// that it stops.
 pub const DEFAULT_DRAIN_DELAY: u32 = 5;
 /// How long open connections may then take to finish, in seconds.
 pub const DEFAULT_DRAIN_TIMEOUT: u32 = 10;
 /// Longest drain delay or drain timeout, in seconds.
 pub const MAX_DRAIN: u32 = 300;
-/// How many connections may be open on a listener. The API server needs one for each review that
-/// is under way at the same time.
+/// Most open connections of a listener. The API server needs one for each concurrent review.
 pub const DEFAULT_MAX_CONNECTIONS: u32 = 512;
 /// How long a client may take for its TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may then take for its first request. The API server connects only when it
-/// has one.
+/// How long a client may then take for its first request. The API server connects when it has one.
 pub const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may wait for the (next) request. The API server closes a connection
-/// that was idle for 90 s; this is longer, so that it never sends into one that we close.
+/// How long a connection may be idle. The API server closes an idle connection after 90 s: this is
+/// longer, so that it never sends a request into a connection that the webhook closes.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long a client may take to send a body, if it does not say itself how long it waits: as
-/// long as the API server waits at the most.
+/// How long a client may take to send a body, unless its own timeout is shorter: the longest
+/// timeout of an API server.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Largest header of a request, in bytes. The API server's has some 200.
+/// Largest header of a request, in bytes. That of an API server has some 200.
 pub const MAX_HEADER_BYTES: u32 = 16 * 1024;
-/// How much of a request is read at once, in bytes.
+/// Size of the read buffer of a connection, in bytes.
 pub const MAX_BUFFER_BYTES: u32 = 32 * 1024;
-/// How much memory all bodies together may take that arrive in more than one piece, in bytes.
+/// Memory for all bodies that arrive in more than one piece, in bytes.
 pub const MAX_BODIES_BYTES: usize = 2 * MAX_BODY_BYTES;
-/// How often the certificate's files are looked at.
+/// How often the files of the certificate are read.
 pub const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 // ---- The API server --------------------------------------------------------------------------
 
-/// How often `--hook auto` asks the API server for its version: clusters are upgraded under a
-/// running webhook.
+/// How often `--hook auto` asks the API server for its version: a cluster may be upgraded while the
+/// webhook runs.
 pub const VERSION_POLL_INTERVAL: Duration = Duration::from_secs(300);
-/// How soon it asks again as long as it never got an answer.
+/// How often it asks before the first answer.
 pub const VERSION_RETRY_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a watch lasts before it starts again, in seconds.
 pub const WATCH_TIMEOUT: u32 = 50;
 /// How long the API server may send nothing: longer than a watch without events.
 pub const API_READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// The shortest delay before a failed request to the API server is tried again.
+/// Shortest delay before a retry.
 pub const MIN_RETRY_DELAY: Duration = Duration::from_millis(500);
-/// The longest.
+/// Longest delay before a retry.
 pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 /// How long one request to the API server may take.
 pub const API_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many Events may wait to be published; what comes beyond that is dropped.
+/// Most Events that wait to be published. Further Events are dropped.
 pub const EVENT_QUEUE: usize = 256;
-/// How long to wait after each Event, so that a bad annotation on a large Deployment does not
-/// become a load.
+/// Pause after each Event: a bad annotation on a large Deployment must not load the API server.
 pub const EVENT_INTERVAL: Duration = Duration::from_millis(200);
 
 // ---- Self-managed certificates ---------------------------------------------------------------

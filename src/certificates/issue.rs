@@ -1,8 +1,7 @@
-//! Making certificates: ECDSA P-256.
+//! Issues certificates with ECDSA P-256 keys.
 //!
-//! Every CA has the same name, and is told apart by its key: the key identifiers in the
-//! certificates say which CA has signed which, and whoever verifies tries all that fit. So
-//! signing needs nothing of the CA but its key.
+//! All CAs have the same name: the key identifiers in the certificates say which CA signed which,
+//! and verifiers try all that match. So signing needs only the key of the CA.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,16 +15,16 @@ use crate::tls::{Certificate, MalformedCertificate, Pair, PrivateKey, Validity};
 
 const CA_NAME: &str = "apisix-prestop CA";
 const SERVING_NAME: &str = "apisix-prestop";
-/// X.509 knows no later date than the end of the year 9999.
+/// X.509 has no date after the year 9999.
 const LAST_DATE: Duration = Duration::from_secs(253_402_300_799);
 
-/// A certificate could not be made.
+/// A certificate cannot be issued.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IssueError {
-    /// Key or signature failed.
+    /// The key or the signature failed.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
-    /// What was made cannot be read.
+    /// The result is malformed.
     #[error(transparent)]
     Malformed(#[from] MalformedCertificate),
 }
@@ -36,14 +35,14 @@ pub(super) fn new_ca(validity: Validity) -> Result<Pair, IssueError> {
     Ok(Pair { certificate: self_sign(&key, validity)?, key: pem_of(&key) })
 }
 
-/// The certificate of a CA once more, with the same key and another end.
+/// Signs the certificate of a CA again, with the same key and another end.
 pub(super) fn end_at(ca: &Pair, not_after: SystemTime) -> Result<Certificate, IssueError> {
     let validity = Validity { not_after, ..ca.certificate.validity };
     let key = key_of(ca)?;
     self_sign(&key, validity)
 }
 
-/// A new certificate for a server, signed by `ca`.
+/// A new serving certificate, signed by `ca`.
 pub(super) fn sign(ca: &Pair, names: &[String], validity: Validity) -> Result<Pair, IssueError> {
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = named(SERVING_NAME);
@@ -78,7 +77,7 @@ fn named(name: &str) -> DistinguishedName {
 }
 
 fn set_validity(params: &mut CertificateParams, validity: Validity) {
-    // In whole seconds, as X.509 has them.
+    // X.509 has whole seconds.
     let date = |time: SystemTime| {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().min(LAST_DATE);
         date_time_ymd(1970, 1, 1) + Duration::from_secs(since.as_secs())

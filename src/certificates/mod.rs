@@ -1,8 +1,8 @@
 //! Self-managed certificates: a CA and a serving certificate that all replicas share.
 //!
-//! They are kept in one Secret, and what follows from it is a pure function of it and of the
-//! time. There is no leader: every replica takes the steps, and the Secret's
-//! resourceVersion decides which of them was first. docs/certificates.md tells the whole story.
+//! One Secret holds them, and the next step is a pure function of the Secret and the time. There is
+//! no leader: every replica takes steps, and the resourceVersion of the Secret decides which replica
+//! was first. docs/certificates.md has the details.
 
 mod follow;
 mod issue;

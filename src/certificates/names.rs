@@ -1,8 +1,8 @@
-//! The names under which the Service is called.
+//! The DNS names of the Service.
 
 use rustls::pki_types::ServerName;
 
-/// A Service, and so its DNS names.
+/// The DNS names of a Service.
 #[derive(Clone, Debug)]
 pub(crate) struct ServiceNames {
     service: String,
@@ -19,7 +19,7 @@ impl ServiceNames {
     /// The names of `service` in `namespace`.
     ///
     /// # Errors
-    /// When one of them is no DNS name.
+    /// When one of them is not a DNS name.
     pub(crate) fn new(
         service: String,
         namespace: String,
@@ -32,7 +32,7 @@ impl ServiceNames {
         }
     }
 
-    /// The name that API servers ask for.
+    /// The name that API servers call.
     pub(super) fn called_by_api_servers(&self) -> String {
         format!("{}.{}.svc", self.service, self.namespace)
     }

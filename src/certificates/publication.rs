@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::constants::CA_BUNDLE_FIELD_MANAGER;
 
-/// The bundle of each webhook; empty where there is none.
+/// The bundle of each webhook; empty if a webhook has none.
 pub(super) fn bundles(configuration: &Configuration) -> Vec<&[u8]> {
     let webhooks = configuration.webhooks.iter().flatten();
     webhooks
@@ -19,12 +19,12 @@ pub(super) fn bundles(configuration: &Configuration) -> Vec<&[u8]> {
         .collect()
 }
 
-/// Puts `bundle` into each webhook of a configuration that is there. All that we own of it is
-/// this one field: whoever installs the configuration leaves it out, and keeps all the rest.
+/// Writes `bundle` into each webhook of an existing configuration. The webhook owns only this field:
+/// the chart leaves it out, and owns all others.
 ///
 /// # Errors
-/// When the API server refuses. A configuration that is gone by now is not created: it would
-/// lack the fields that are required.
+/// When the API server refuses. It does not create a configuration that is gone: required fields
+/// would be missing.
 pub(super) async fn publish(
     configurations: &Api<Configuration>,
     configuration: &Configuration,

@@ -1,5 +1,5 @@
-//! The Secret on the API server. Its resourceVersion decides between replicas that write at the
-//! same moment.
+//! Reads and writes the Secret. Its resourceVersion decides between replicas that write at the same
+//! moment.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use kube::{Api, api::PostParams};
 use super::{state::State, step::RotationRequest};
 use crate::constants::ROTATE_ANNOTATION;
 
-/// What somebody has asked for with the Secret's annotation.
+/// The request in the annotation of the Secret.
 pub(super) fn request(secret: &Secret) -> Option<RotationRequest> {
     secret
         .metadata
@@ -20,11 +20,11 @@ pub(super) fn request(secret: &Secret) -> Option<RotationRequest> {
         .and_then(RotationRequest::named)
 }
 
-/// Writes `state` over what was `found`, or creates the Secret when nothing was. The annotation
-/// with a request is taken off: what is written fulfils it.
+/// Replaces the Secret that was `found` by `state`, or creates it. Removes the annotation with the
+/// request, which the new content fulfils.
 ///
 /// # Errors
-/// With a conflict when the Secret is no longer as it was found.
+/// With a conflict when the Secret has changed since.
 pub(super) async fn write(
     secrets: &Api<Secret>,
     name: &str,
@@ -46,7 +46,7 @@ pub(super) async fn write(
             .create(&parameters, &Secret { metadata, data, type_, ..Secret::default() })
             .await;
     };
-    // Its type cannot be changed, and its resourceVersion is what makes this safe.
+    // The type cannot change, and the resourceVersion makes this safe.
     let mut metadata = found.metadata.clone();
     metadata.managed_fields = None;
     if let Some(annotations) = &mut metadata.annotations {

@@ -1,4 +1,4 @@
-//! What a change of the Secret makes of it.
+//! Applies a change to the content of the Secret.
 
 use std::time::SystemTime;
 
@@ -13,11 +13,10 @@ use crate::{
 };
 
 impl SecretChange {
-    /// The new content, from what the Secret holds and what this replica remembers.
+    /// The new content, from the content of the Secret and what this replica remembers.
     ///
     /// # Errors
-    /// When a certificate cannot be made: none that can be provoked, short of a machine without
-    /// randomness.
+    /// When a certificate cannot be issued: the machine has no randomness.
     pub(super) fn apply(
         self,
         current: Option<&State>,
@@ -48,7 +47,7 @@ impl SecretChange {
             }
             (Self::Renew, _) => state.serving = sign(&state.ca)?,
             (Self::Announce, _) => {
-                // No shorter than what it follows or replaces, whatever our clock says.
+                // At least as long as the CA that it follows or replaces, whatever the clock says.
                 let before = state.next.as_ref().unwrap_or(&state.ca).certificate.validity;
                 let end =
                     state.next.as_ref().map_or(now, |next| next.certificate.validity.not_after);
@@ -64,7 +63,7 @@ impl SecretChange {
                     state.ca = next;
                 }
             }
-            // Only here: when others learn that a CA is retired, it is still to be trusted.
+            // Only here: a CA is still trusted when other replicas learn that it is retired.
             (Self::Forget, _) => {
                 state.retired.retain(|retired| !retired.validity.remaining(now).is_zero());
             }
@@ -74,7 +73,7 @@ impl SecretChange {
     }
 }
 
-/// The CA of a state as it is to be trusted from now on: until the last certificate of it ends.
+/// The CA of a state, trusted only until its last certificate expires.
 fn retire(state: &State) -> Result<Certificate, IssueError> {
     end_at(&state.ca, state.serving.certificate.validity.not_after)
 }

@@ -1,4 +1,4 @@
-//! What the Secret holds: read, checked and written back.
+//! The content of the Secret.
 
 use std::collections::BTreeMap;
 
@@ -20,22 +20,22 @@ const NEXT_CA_CERT: &str = "next-ca.crt";
 const NEXT_CA_KEY: &str = "next-ca.key";
 const RETIRED_CA_CERTS: &str = "retired-ca.crt";
 
-/// What the Secret holds. Keys fit their certificates and `ca` has signed `serving`; whether
-/// something has expired is another question.
+/// The content of the Secret. The keys fit their certificates, and `ca` signed `serving`; a
+/// certificate may have expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     /// The CA that signs.
     pub(super) ca: Pair,
-    /// What is served.
+    /// The serving certificate.
     pub(super) serving: Pair,
-    /// The CA that follows: it is published, and signs nothing yet.
+    /// The next CA: it is published, and signs nothing yet.
     pub(super) next: Option<Pair>,
-    /// Earlier CAs that are still to be trusted. Each has been signed anew to end together with
-    /// the last certificate of it.
+    /// Earlier CAs that are still trusted. Each is signed again so that it expires together with its
+    /// last certificate.
     pub(super) retired: Vec<Certificate>,
 }
 
-/// Why a Secret is of no use.
+/// Why a Secret is not usable.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unusable {
     #[error("there is no Secret")]
@@ -57,10 +57,10 @@ pub(super) enum Unusable {
 }
 
 impl State {
-    /// What is in a Secret.
+    /// Reads the data of a Secret.
     ///
     /// # Errors
-    /// When something is missing, cannot be read, or does not belong together.
+    /// When an entry is missing or malformed, or the entries do not belong together.
     pub(super) fn read(data: &SecretData) -> Result<Self, Unusable> {
         let next = match data.get(NEXT_CA_CERT).or_else(|| data.get(NEXT_CA_KEY)) {
             Some(_) => Some(read_pair(data, NEXT_CA_CERT, NEXT_CA_KEY)?),
@@ -78,7 +78,7 @@ impl State {
         }
     }
 
-    /// As the Secret holds it.
+    /// The data of the Secret.
     pub(super) fn data(&self) -> SecretData {
         let mut data = SecretData::new();
         let mut put = |name: &str, text: &str| {
@@ -98,18 +98,18 @@ impl State {
         data
     }
 
-    /// The CAs that are to be trusted, in PEM form. It follows from the Secret alone, so all
-    /// replicas publish the same.
+    /// The trusted CAs, in PEM form. They follow from the Secret alone: all replicas publish the
+    /// same.
     pub(super) fn bundle(&self) -> String {
         self.trusted().map(Certificate::pem).collect()
     }
 
-    /// Whether somebody who has the bundle trusts `certificate`, while that is valid.
+    /// Whether a client with the bundle trusts `certificate`, while that is valid.
     pub(super) fn trusts(&self, certificate: &Certificate) -> bool {
         is_signed(certificate, self.trusted())
     }
 
-    /// Whether this is from before the rotation that made the CA of `later`.
+    /// Whether this is the state before the rotation to the CA of `later`.
     pub(super) fn precedes(&self, later: &Self) -> bool {
         self.next.as_ref().is_some_and(|next| next.certificate == later.ca.certificate)
     }

@@ -80,53 +80,54 @@ pub(super) struct Situation<'a> {
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Nothing, until then unless something happens.
+    /// Nothing.
     Keep {
-        /// From now.
+        /// How long to wait if nothing happens.
         wake_in: Duration,
     },
-    /// SecretChange the Secret.
+    /// Change the Secret.
     Write(SecretChange),
 }
 
 /// A change of the Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SecretChange {
-    /// A new CA and a certificate of it.
+    /// To a new CA and a certificate of it.
     Create,
-    /// What this replica remembers.
+    /// To what this replica remembers.
     Restore,
-    /// The same, and the CA in the Secret is trusted too: somebody may be serving from it.
+    /// To what this replica remembers, which also trusts the CA in the Secret: a replica may serve a
+    /// certificate of it.
     Merge,
-    /// A new serving certificate.
+    /// To a new serving certificate.
     Renew,
-    /// A next CA, to be published.
+    /// To a state with a next CA, which is then published.
     Announce,
-    /// The next CA is the CA, and has signed a new serving certificate.
+    /// The next CA becomes the CA, and signs a new serving certificate.
     Activate,
-    /// Without the retired CAs that have ended.
+    /// To a state without the retired CAs that have expired.
     Forget,
-    /// Nothing but the request, which has been fulfilled already.
+    /// Only removes the request, which is already fulfilled.
     Acknowledge,
 }
 
 impl SecretChange {
-    /// Whether the change is part of the ordinary course, from a state that can be used.
+    /// Whether the change is part of an ordinary rotation, which starts from a usable state.
     pub(super) const fn is_ordinary(self) -> bool {
         !matches!(self, Self::Create | Self::Restore | Self::Merge)
     }
 
-    /// For the log: the Secret was written ...
+    /// For the log, after "wrote the Secret".
     pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::Create => "with a new CA and certificate",
             Self::Restore => "again, as it was before",
-            Self::Merge => "again, as it was before, trusting also the CA that was found in it",
+            Self::Merge => "again, as it was before, and trusts the CA that was found in it",
             Self::Renew => "with a new certificate",
-            Self::Announce => "with a next CA, to be published",
+            Self::Announce => "with a next CA to publish",
             Self::Activate => "with a certificate of the next CA, which is the CA now",
-            Self::Forget => "without a CA whose last certificate has ended",
-            Self::Acknowledge => "without the request, which is being fulfilled already",
+            Self::Forget => "without a CA whose last certificate has expired",
+            Self::Acknowledge => "without the request, which is already being fulfilled",
         }
     }
 }
@@ -143,8 +144,8 @@ pub(super) fn step(situation: &Situation<'_>, now: SystemTime, lifetimes: &Lifet
             (None, _) => Step::Write(SecretChange::Create),
         };
     };
-    // What we serve has to be trusted until it ends. And a rotation does not go back: the CA
-    // before may be trusted by nobody any more.
+    // API servers must trust the served certificate until it expires. And a rotation does not go
+    // back: they may no longer trust the CA before.
     if let Some(remembered) = situation.remembered
         && remembered.serving.certificate.validity.includes(now)
         && (!current.trusts(&remembered.serving.certificate) || current.precedes(remembered))
@@ -154,7 +155,7 @@ pub(super) fn step(situation: &Situation<'_>, now: SystemTime, lifetimes: &Lifet
     course(current, situation, now, lifetimes)
 }
 
-/// The ordinary course of things.
+/// The next step of an ordinary rotation.
 fn course(
     current: &State,
     situation: &Situation<'_>,
@@ -171,7 +172,7 @@ fn course(
     };
     match &current.next {
         Some(next) if next.certificate.validity.includes(now) => {
-            // As long as it is not published, its publication is what wakes us.
+            // Until it is published, its publication is the next event.
             if let Some(published) = situation.next_published_for {
                 let wait = lifetimes.propagation.saturating_sub(published);
                 if wait.is_zero() {
@@ -183,11 +184,12 @@ fn course(
         None if !until_next_ca.is_zero() && situation.request != Some(RotationRequest::Ca) => {
             wakes.push(until_next_ca);
         }
-        // It is time for one, or the one that is there is not valid now.
+        // It is time for a next CA, or the next CA is not valid now.
         _ => return Step::Write(SecretChange::Announce),
     }
 
-    // A new certificate begins and ends with its CA, so beyond that there is no point in it.
+    // A new certificate is valid only within the validity of its CA: beyond that, renewing it changes
+    // nothing.
     let until_renewal = serving.remaining(now).saturating_sub(lifetimes.certificate_margin());
     let is_too_late = until_renewal.is_zero() && serving.not_after < ca.not_after;
     let is_too_early = now < serving.not_before && ca.not_before < serving.not_before;
@@ -199,7 +201,7 @@ fn course(
         return Step::Write(SecretChange::Renew);
     }
     wakes.push(until_renewal);
-    // With its end, readiness ends.
+    // When it expires, the replica is no longer ready.
     wakes.push(serving.remaining(now));
 
     for retired in &current.retired {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Why nothing was written.
+/// Why the command writes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// A file or directory cannot be read.
@@ -10,16 +10,16 @@ pub enum ManifestError {
     Read {
         /// The file or directory.
         path: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A file is not text.
+    /// A file is not UTF-8.
     #[error("{file}:{line}: not UTF-8")]
     NotUtf8 {
         /// The file or directory.
         file: String,
-        /// The line of the first byte that is to blame.
+        /// The line of the first wrong byte.
         line: usize,
     },
     /// A directory holds no manifests.
@@ -28,7 +28,7 @@ pub enum ManifestError {
         /// The file or directory.
         path: String,
     },
-    /// A document cannot be read, or not be changed.
+    /// A document cannot be read or changed.
     #[error("{file}:{line}: document {document}: {fault}")]
     Manifest {
         /// The file.
@@ -37,19 +37,19 @@ pub enum ManifestError {
         line: usize,
         /// The number of the document in the file, from 1.
         document: usize,
-        /// What is wrong.
+        /// The fault.
         #[source]
         fault: Fault,
     },
     /// The result cannot be written.
     #[error("cannot write the result: {0}")]
     Write(#[source] io::Error),
-    /// `--fail-on-notice`, and there were some.
+    /// There are notices, with `--fail-on-notice`.
     #[error("{0} notices, and --fail-on-notice is set")]
     Notices(usize),
 }
 
-/// What is wrong with a document.
+/// The fault of a document.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// Neither YAML nor JSON.
@@ -60,56 +60,46 @@ pub enum Fault {
         /// What the parser says.
         message: String,
     },
-    /// A key is there twice. Which of them counts depends on who reads it.
+    /// A duplicate key. Readers disagree which of them counts.
     #[error("duplicate key {path}, first on line {first}")]
     DuplicateKey {
-        /// Where it is, as a JSON pointer.
+        /// Its path, as a JSON pointer.
         path: String,
         /// The line of the first.
         first: usize,
     },
-    /// A key that JSON, and so Kubernetes, cannot have.
+    /// A key that JSON, and so Kubernetes, does not allow.
     #[error("{path}: a key that is not a scalar")]
     KeyNotScalar {
         /// The mapping, as a JSON pointer.
         path: String,
     },
-    /// What a merge key (`<<`) merges is not a mapping.
+    /// A merge key (`<<`) whose value is not a mapping.
     #[error("{path}: << needs a mapping, or a list of mappings")]
     MergeNotMapping {
         /// The mapping, as a JSON pointer.
         path: String,
     },
-    /// An alias within what it stands for.
+    /// An alias inside of its own anchor.
     #[error("{path}: an alias that contains itself")]
     AliasLoop {
-        /// Where it is, as a JSON pointer.
+        /// Its path, as a JSON pointer.
         path: String,
     },
-    /// Aliases of aliases that blow up.
+    /// Aliases of aliases that expand to too many values.
     #[error("aliases make it too large")]
     TooLarge,
-    /// A Pod or Pod template that is none.
-    #[error("{object}: {path}: not a Pod template that Kubernetes would take: {message}")]
+    /// A malformed Pod or Pod template.
+    #[error("{object}: {path}: not a Pod template that Kubernetes accepts: {message}")]
     Template {
         /// The object.
         object: String,
-        /// Where the template is, as a JSON pointer.
+        /// The path of the template, as a JSON pointer.
         path: String,
-        /// What is wrong with it.
+        /// What is wrong.
         message: String,
     },
-    /// What a former run has left cannot be removed.
-    #[error("{object}: {path}: cannot be removed: {message}")]
-    Removal {
-        /// The object.
-        object: String,
-        /// Where the template is, as a JSON pointer.
-        path: String,
-        /// Why.
-        message: String,
-    },
-    /// The text that we made does not say what it should. Never written.
+    /// The result of the change does not have the wanted data. It is not written.
     #[error("cannot be changed without changing something else too: please report it")]
     Unfaithful,
 }

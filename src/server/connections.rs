@@ -88,7 +88,7 @@ pub async fn accept(listener: TcpListener, router: Router, options: ListenerOpti
     }
 }
 
-/// A free slot, or that of the oldest pending.
+/// A free slot, or the slot of the oldest pending connection.
 async fn free_slot(
     slots: &Arc<Semaphore>,
     pending: &PendingConnections,

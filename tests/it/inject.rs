@@ -667,7 +667,7 @@ fn the_report_says_what_became_of_each_object(#[case] text: &str, #[case] line: 
     "web.yaml:2: document 1: /x: << needs a mapping, or a list of mappings"
 )]
 #[case::container_without_name(&deployment("image: x"),
-    "web.yaml:1: document 1: deployment/web: /spec/template: not a Pod template that Kubernetes would take: missing field `name`")]
+    "web.yaml:1: document 1: deployment/web: /spec/template: not a Pod template that Kubernetes accepts: missing field `name`")]
 #[case::containers_that_are_none(&format!("---\n---\n{}", deployment("x")), "web.yaml:2: document 2: deployment/web: /spec/template: not a Pod template")]
 #[case::grace_that_is_text(&deployment("name: x\n      terminationGracePeriodSeconds: soon"), "invalid type: string \"soon\", expected i64")]
 fn what_cannot_be_read_is_refused(#[case] text: &str, #[case] message: &str) {

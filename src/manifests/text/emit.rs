@@ -1,4 +1,4 @@
-//! Data as text: only for what is new, or is to be in another format.
+//! Writes data as text: new entries, and conversions to another format.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,12 +13,12 @@ use super::{
 /// Lists of scalars up to this length are written in brackets.
 const MAX_FLOW: usize = 80;
 
-/// The order of keys: that of the text that the data came from.
+/// The order of keys in the source text.
 #[derive(Default)]
 pub(super) struct Order<'n, 't>(HashMap<usize, &'n Node<'t>>);
 
 impl<'n, 't> Order<'n, 't> {
-    /// Of everything in a document.
+    /// The order in a document.
     pub(super) fn of(root: &'n Node<'t>) -> Self {
         let mut order = Self::default();
         order.collect(root);
@@ -47,7 +47,7 @@ impl<'n, 't> Order<'n, 't> {
         }
     }
 
-    /// The entries of `map`, in the order of `node`, and where each comes from.
+    /// The entries of `map` in the order of `node`, with the node of each.
     fn entries<'m>(
         &self,
         map: &'m Map<String, Value>,
@@ -93,7 +93,7 @@ impl<'n, 't> Order<'n, 't> {
     }
 }
 
-/// How data is written.
+/// Writes data.
 pub(super) struct Emitter<'o, 'n, 't> {
     pub(super) order: &'o Order<'n, 't>,
     /// As JSON, with all strings quoted.
@@ -169,7 +169,7 @@ impl<'n, 't> Emitter<'_, 'n, 't> {
         }
     }
 
-    /// Whether a value goes behind its key or dash, or below.
+    /// Whether a value goes on the line of its key or dash.
     pub(super) fn is_inline(&self, value: &Value) -> bool {
         let is_scalar = |value: &Value| !value.is_array() && !value.is_object();
         match value {
@@ -219,7 +219,7 @@ impl<'n, 't> Emitter<'_, 'n, 't> {
         }
     }
 
-    /// What goes behind a key or dash. Further lines, if any, are indented by `column`.
+    /// A value on the line of its key or dash. Further lines are indented by `column`.
     pub(super) fn scalar(&self, value: &Value, column: usize) -> String {
         match value {
             Value::String(text) if !self.is_json && is_plain(text) => text.clone(),
@@ -248,7 +248,7 @@ impl<'n, 't> Emitter<'_, 'n, 't> {
     }
 }
 
-/// Whether a text can stand below a `|`.
+/// Whether a literal block (`|`) can hold a text.
 fn is_literal(text: &str) -> bool {
     let lines = text.strip_suffix('\n').unwrap_or(text);
     lines.contains('\n')

@@ -1,4 +1,4 @@
-//! YAML and JSON as text: read with positions, and changed without touching what stays.
+//! YAML and JSON texts: reads them with positions, and changes them without touching anything else.
 
 mod emit;
 mod scalar;
@@ -14,7 +14,7 @@ pub(super) use value::Data;
 
 use emit::{Emitter, Order};
 
-/// All documents as JSON, one behind the other, with the keys in the order of the text.
+/// All documents as JSON, one after the other, with the keys in the order of the text.
 pub(super) fn to_json(stream: &Stream<'_>, data: &[Data]) -> String {
     let documents = stream.documents.iter().zip(data);
     documents
@@ -54,7 +54,8 @@ pub(super) fn separated(text: &str, stream: &Stream<'_>) -> String {
     documents.join("---\n")
 }
 
-/// Whether the text says `wanted`. If not, the first document that does not, if there is one.
+/// Whether the documents of `text` have the data `wanted`. Otherwise the first document that does
+/// not, if the text is readable.
 pub(super) fn says(text: &str, is_json: bool, wanted: &[Value]) -> Result<(), Option<usize>> {
     let stream = read(text, is_json).map_err(|_| None)?;
     if stream.documents.len() != wanted.len() {

@@ -1,9 +1,9 @@
-//! What a plain YAML scalar means to Kubernetes, and how a string is written so that it stays one.
+//! The meaning of plain YAML scalars in Kubernetes, and the quotes that keep a string a string.
 
 use serde_json::{Number, Value};
 
-/// What `kubectl` makes of a plain scalar. It reads YAML 1.1: `yes` is a boolean and `0644`
-/// is octal.
+/// The value of a plain scalar for `kubectl`, which reads YAML 1.1: `yes` is a boolean and `0644` is
+/// octal.
 pub(super) fn resolve(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
@@ -58,7 +58,7 @@ fn integer(text: &str) -> Option<Number> {
     }
 }
 
-/// Whether `text`, written without quotes, is that string, wherever it stands.
+/// Whether `text` without quotes is the same string in every position.
 pub(super) fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '/')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./".contains(&b))

@@ -1,8 +1,7 @@
-//! Changes a text so that it says something else, and touches nothing but what differs.
+//! Changes the data of a text, and only the bytes that must change.
 //!
-//! The tree of a document and the data that is wanted are walked side by side. Each difference
-//! becomes an edit: an entry that is put in behind the last one, lines that go, a scalar that is
-//! written anew. Between the edits every byte stays.
+//! Walks the tree of a document and the wanted data side by side. Each difference becomes an edit: a
+//! new entry after the last one, removed lines, a new scalar. All bytes between the edits stay.
 
 use std::ops::Range;
 
@@ -14,7 +13,7 @@ use super::{
     value::{Anchors, Data, is_merge, key_name, merge, scalar, value_of},
 };
 
-/// What could not be kept as it was written. The data is right all the same.
+/// A part of the text that changes its form, although its data is right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Loss {
     /// An alias now differs from its anchor.
@@ -25,13 +24,13 @@ pub(crate) enum Loss {
         /// The alias.
         alias: String,
     },
-    /// A merge key brought an entry that has to go.
-    #[error("line {line}: << is written out, as one of its keys has to go")]
+    /// A merge key brings an entry that is removed.
+    #[error("line {line}: << is written out, as one of its keys is removed")]
     Merge {
         /// The line.
         line: usize,
     },
-    /// A comment stood in what was removed or replaced.
+    /// A comment is inside of a removed or replaced part.
     #[error("line {line}: a comment is lost")]
     Comment {
         /// The line.
@@ -70,7 +69,7 @@ fn newline(text: &str) -> &'static str {
     }
 }
 
-/// The edits after which `document` says `wanted`.
+/// The edits that give `document` the data `wanted`.
 pub(crate) fn edits(
     text: &str,
     stream: &Stream<'_>,
@@ -99,15 +98,15 @@ fn lost_comments(text: &str, stream: &Stream<'_>, edits: &[Edit]) -> Vec<Loss> {
     lost.map(|comment| Loss::Comment { line: line(comment) }).collect()
 }
 
-/// Where a value stands.
+/// The position of a value.
 struct Slot {
-    /// Behind the colon, dash or properties in front of it.
+    /// Behind the colon, dash or properties before it.
     at: usize,
     /// The column of the collection that it is in.
     column: usize,
     /// Whether that collection has brackets.
     is_flow: bool,
-    /// Whether it is a mapping's value, and not an item of a list.
+    /// Whether it is the value of a mapping, not an item of a list.
     is_entry: bool,
 }
 
@@ -118,8 +117,8 @@ struct Splicer<'t, 'o, 'n> {
     is_json: bool,
     newline: &'static str,
     order: &'o Order<'n, 't>,
-    /// What each anchor stands for: after the edits, once it has been visited. An alias comes
-    /// after its anchor.
+    /// The value of each anchor: after the edits, once the walk has visited it. An alias comes after
+    /// its anchor.
     anchors: Anchors,
     edits: Vec<Edit>,
     losses: Vec<Loss>,
@@ -272,7 +271,7 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
         self.edit(at..at, &text[1..text.len() - 1]);
     }
 
-    /// One more entry of `{a: b}`, in the manner of the last one.
+    /// A further entry of `{a: b}`, in the style of the last one.
     fn add_in_brackets(
         &mut self,
         node: &Node<'t>,
@@ -331,7 +330,7 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
         }
     }
 
-    /// Writes a value anew.
+    /// Replaces a value.
     fn replace(&mut self, node: &'n Node<'t>, slot: &Slot, want: &Value) {
         let emitter = self.emitter(false);
         let space = |at: usize| if self.text[..at].ends_with([' ', '\n']) { "" } else { " " };
@@ -377,14 +376,14 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
         self.text[..at].rfind('\n').map_or(0, |place| place + 1)
     }
 
-    /// In front of the line break, or of the end of the text.
+    /// The position before the line break, or the end of the text.
     fn line_end(&self, at: usize) -> usize {
         let rest = &self.text[at..];
         let line = rest.split('\n').next().unwrap_or(rest);
         at + line.strip_suffix('\r').unwrap_or(line).len()
     }
 
-    /// The white space in front of what is at `at`, if there is nothing else on its line.
+    /// The white space before `at`, if there is nothing else before it on the line.
     fn indentation(&self, at: usize) -> Option<&'t str> {
         let start = self.line_start(at);
         let prefix = &self.text[start..at];

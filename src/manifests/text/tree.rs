@@ -1,4 +1,4 @@
-//! A stream of documents, and where in the text everything stands.
+//! A stream of documents, with the position of every value in the text.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -10,9 +10,9 @@ use super::super::error::{Fault, without_position};
 /// A document.
 #[derive(Debug)]
 pub(crate) struct Document<'t> {
-    /// The line on which it begins, from 1.
+    /// The line where it begins, from 1.
     pub(crate) line: usize,
-    /// What is in it: a null where it is empty.
+    /// Its value: null if it is empty.
     pub(crate) root: Node<'t>,
 }
 
@@ -52,21 +52,20 @@ impl Node<'_> {
     }
 }
 
-/// What a text is made of.
+/// The content of a text.
 #[derive(Debug)]
 pub(crate) struct Stream<'t> {
     pub(crate) documents: Vec<Document<'t>>,
-    /// Where its comments are.
+    /// The ranges of its comments.
     pub(super) comments: Vec<Range<usize>>,
-    /// Whether it is JSON, so that keys have to be quoted.
+    /// Whether it is JSON, where keys need quotes.
     pub(crate) is_json: bool,
 }
 
-/// Where a text is broken: the line, the document's number, and what is wrong.
+/// A syntax error: the line, the number of the document, and the fault.
 pub(crate) type Broken = (usize, usize, Fault);
 
-/// Reads all documents of a text. `is_json` says that it has to be JSON; other texts are that
-/// if they happen to be.
+/// Reads all documents of a text. With `is_json` the text must be JSON; other texts may be.
 pub(crate) fn read(text: &str, is_json: bool) -> Result<Stream<'_>, Broken> {
     let mut stream = Stream { documents: Vec::new(), comments: Vec::new(), is_json: true };
     match json_ranges(text) {
@@ -166,11 +165,11 @@ struct Place {
     column: usize,
 }
 
-/// Puts events together. Nesting is bounded by the parser (255), so what walks the tree may
+/// Builds the tree from events. The parser limits the nesting to 255, so walking the tree may
 /// recurse.
 struct Builder<'t> {
     text: &'t str,
-    /// Collections that have begun, and in a mapping the key that waits for its value.
+    /// The open collections, and in a mapping the key that waits for its value.
     open: Vec<(Node<'t>, Option<Node<'t>>)>,
     root: Option<Node<'t>>,
 }
@@ -221,7 +220,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// A node is complete: puts it where it belongs.
+    /// Adds a complete node to its parent.
     fn close(&mut self, mut node: Node<'t>) {
         let Some((parent, pending)) = self.open.last_mut() else {
             self.root = Some(node);
@@ -256,8 +255,8 @@ fn node<'t>(kind: NodeKind<'t>, anchor: usize, place: Place) -> Node<'t> {
     }
 }
 
-/// Behind the last byte that matters to a scalar. To `|+` empty lines at its end do; behind
-/// other block scalars they are only space.
+/// The position behind the last byte of a scalar. Empty lines at the end belong to `|+`, and not to
+/// other block scalars.
 fn scalar_end(text: &str, range: &Range<usize>, value: &str, style: ScalarStyle) -> usize {
     if !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
         return range.end;
@@ -274,7 +273,7 @@ fn scalar_end(text: &str, range: &Range<usize>, value: &str, style: ScalarStyle)
     range.start + slice.len()
 }
 
-/// Behind the colon that follows a key, if one does.
+/// The position behind the colon after a key, if there is one.
 pub(super) fn after_colon(text: &str, key_end: usize) -> usize {
     let rest = &text[key_end..];
     let trimmed = rest.trim_start_matches([' ', '\t']);

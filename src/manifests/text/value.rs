@@ -1,4 +1,4 @@
-//! A document as Kubernetes sees it: aliases followed, merge keys merged.
+//! The data of a document, with aliases resolved and merge keys merged.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -11,29 +11,29 @@ use super::{
 };
 use crate::manifests::{error::Fault, printable::printable};
 
-/// How many values the aliases of a document may stand for. A real file has hundreds.
+/// Most values that the aliases of a document may expand to. A real file has hundreds.
 const MAX_ALIASED: usize = 1_000_000;
 
 /// The key by which YAML 1.1 merges a mapping into another.
 pub(super) const MERGE: &str = "<<";
 
-/// What each anchor stands for.
+/// The value of each anchor.
 pub(super) type Anchors = HashMap<usize, Value>;
 
-/// A document's data.
+/// The data of a document.
 #[derive(Debug)]
 pub(crate) struct Data {
-    /// All of it.
+    /// The value of the document.
     pub(crate) value: Value,
-    /// What each anchor in it stands for.
+    /// The value of each anchor in it.
     pub(super) anchors: Anchors,
 }
 
 impl Document<'_> {
-    /// The document's data.
+    /// Reads the data.
     ///
     /// # Errors
-    /// Where there is none, with the line: in particular where a key is there twice.
+    /// With the line and the fault, such as a duplicate key.
     pub(crate) fn data(&self) -> Result<Data, (usize, Fault)> {
         let mut reader = DataReader { anchors: Anchors::new(), path: String::new(), aliased: 0 };
         let value = reader.read(&self.root)?;
@@ -41,7 +41,7 @@ impl Document<'_> {
     }
 }
 
-/// What a node stands for, if the anchors stand for `anchors`.
+/// The value of a node, given the values of the anchors.
 pub(super) fn value_of(node: &Node<'_>, anchors: &Anchors) -> Value {
     if let NodeKind::Alias(anchor) = &node.kind {
         return anchors.get(anchor).cloned().unwrap_or_default();
@@ -52,7 +52,7 @@ pub(super) fn value_of(node: &Node<'_>, anchors: &Anchors) -> Value {
 
 struct DataReader {
     anchors: Anchors,
-    /// Where we are, as a JSON pointer.
+    /// The path of the current node, as a JSON pointer.
     path: String,
     aliased: usize,
 }
@@ -138,12 +138,12 @@ impl DataReader {
     }
 }
 
-/// Whether a key means that its value is merged.
+/// Whether a key merges its value.
 pub(super) fn is_merge(key: &Node<'_>) -> bool {
     matches!(&key.kind, NodeKind::Scalar { text, plain: true, .. } if text == MERGE)
 }
 
-/// Merges a mapping, or a list of which the first wins.
+/// Merges a mapping, or a list of mappings, of which the first wins.
 pub(super) fn merge(into: &mut Map<String, Value>, value: Value) -> Result<(), ()> {
     let maps = match value {
         Value::Array(maps) => maps,
@@ -160,7 +160,7 @@ pub(super) fn merge(into: &mut Map<String, Value>, value: Value) -> Result<(), (
     Ok(())
 }
 
-/// A key as JSON has it.
+/// The name of a key in JSON.
 pub(super) fn key_name<'n>(key: &'n Node<'_>) -> Option<Cow<'n, str>> {
     let NodeKind::Scalar { text, plain, tag } = &key.kind else {
         return None;
