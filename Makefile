@@ -1,4 +1,4 @@
-# `make` lists what there is to do.
+# `make` lists the targets.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -13,11 +13,11 @@ RELEASE := target/$(TRIPLE)/release
 STEP := tests/checks/step
 CHART := charts/apisix-prestop
 
-# local: a Kubernetes of our own on this machine. existing: the one that KUBECONFIG names, with
-# both images loaded by you.
+# local: a Kubernetes of its own on this machine. existing: the cluster of KUBECONFIG, with both
+# images loaded before.
 CLUSTER ?= local
 CLUSTER_COMMAND := tests/cluster/cluster
-# What a test needs to find its way in either.
+# The images that the tests use in either.
 export E2E_IMAGE ?= $(IMAGE)
 export E2E_FIXTURES_IMAGE ?= $(FIXTURES_IMAGE)
 
@@ -30,19 +30,19 @@ demo: $(if $(filter existing,$(CLUSTER)),programs) ## Roll a Deployment with and
 PARTS := lint unit chart cluster e2e fuzz-short bench-short soak-short
 
 .PHONY: test
-test: ## Everything that must pass
+test: ## Run every test
 	@for part in $(PARTS); do $(STEP) --live "make $$part" $(MAKE) "$$part" || exit 1; done
 
 ##@ Parts of `make test`
 
 .PHONY: lint
-lint: ## Formatting, clippy, shell scripts
+lint: ## Check formatting, clippy and shell scripts
 	@$(STEP) "formatting" cargo fmt --all --check
 	@$(STEP) "clippy (compiles the dependencies the first time)" cargo clippy --workspace --all-targets --locked -- -D warnings
 	@$(STEP) "shell scripts" tests/checks/shell
 
 .PHONY: unit
-unit: test-programs ## Tests that need no cluster
+unit: test-programs ## Run the tests that need no cluster
 	cargo test --locked
 
 # All test programs in one call: with fewer packages, cargo may choose other features, and compile
@@ -52,17 +52,17 @@ test-programs:
 	@$(STEP) "test programs (compiles the dependencies the first time)" cargo test --locked --no-run
 
 .PHONY: chart
-chart: ## helm lint, helm template against the schemas of the supported Kubernetes versions
+chart: ## Check the chart: lint, unit tests, schemas of four Kubernetes versions
 	tests/checks/chart
 
 .PHONY: cluster
-cluster: ## The test cluster's own tests
+cluster: ## Test the test cluster
 	@$(STEP) "go vet" go -C tests/cluster vet ./...
 	go -C tests/cluster test ./...
 	tests/cluster/self-test
 
 .PHONY: e2e
-e2e: test-programs ## Tests on a cluster; CLUSTER=existing uses the one of your KUBECONFIG
+e2e: test-programs ## Run the tests on a cluster; CLUSTER=existing uses the one of your KUBECONFIG
 	@tests/e2e/in-cluster tests/e2e/run
 
 ##@ Speed and fuzzing
@@ -71,19 +71,19 @@ BENCH_LOAD := $(RELEASE)/bench-load
 FUZZ_SECONDS ?= 100
 
 .PHONY: bench
-bench: programs ## A load run over TLS on loopback, beside a server that does nothing (3 minutes)
+bench: programs ## Send load over TLS on loopback, beside a server that does nothing (3 minutes)
 	$(BENCH_LOAD) run
 
 .PHONY: bench-short
-bench-short: programs ## The same, only to see that it works
+bench-short: programs ## Do the same briefly, to see that it works
 	$(BENCH_LOAD) run --short
 
 .PHONY: soak
-soak: programs ## 200 reviews a second for 10 minutes: none may fail, memory must not grow
+soak: programs ## Send 200 reviews a second for 10 minutes: none may fail, memory must not grow
 	$(BENCH_LOAD) soak
 
 .PHONY: soak-short
-soak-short: programs ## The same for 60 seconds
+soak-short: programs ## Do the same for 60 seconds
 	$(BENCH_LOAD) soak --seconds 60
 
 .PHONY: fuzz
@@ -91,32 +91,32 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (100, in all 10 minutes)
 	fuzz/run $(FUZZ_SECONDS)
 
 .PHONY: fuzz-short
-fuzz-short: ## The same, 4 seconds each
+fuzz-short: ## Do the same, 4 seconds each
 	fuzz/run 4
 
 ##@ The demo
 
 .PHONY: demo-down
-demo-down: ## End the demo's cluster
+demo-down: ## Stop the demo's cluster
 	@CLUSTER_NAME=demo $(CLUSTER_COMMAND) down
 
 ##@ Images
 
-# A static binary needs nothing in its image but itself. crt-static has to come with --target:
-# otherwise it would hold for build scripts too.
-# Packed relocations save 5 % of it; glibc can read them in a static binary since 2.36.
+# The image contains only the static binary. crt-static needs --target: otherwise it applies to
+# build scripts too.
+# Packed relocations save 5 % of the size; glibc reads them in a static binary since 2.36.
 PACKED := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | awk '$$2 >= 2.36 {print "-C link-arg=-Wl,-z,pack-relative-relocs"}')
 define static
 RUSTFLAGS="-C target-feature=+crt-static $(PACKED)" cargo build --locked --release --target $(TRIPLE)
 endef
 
 .PHONY: rootfs
-rootfs: ## The static binary of the image, in target/rootfs
+rootfs: ## Build the static binary of the image, in target/rootfs
 	@$(STEP) "static binary" env $(static) --package apisix-prestop --bins
 	@install -D $(RELEASE)/apisix-prestop target/rootfs/apisix-prestop
 
 .PHONY: fixtures-rootfs
-fixtures-rootfs: ## The same for the fixtures of the cluster tests
+fixtures-rootfs: ## Build the static binary of the fixtures' image
 	@$(STEP) "static binary of the fixtures" env $(static) --package apisix-prestop-fixtures --bins
 	@install -D $(RELEASE)/fixtures target/rootfs-fixtures/fixtures
 
@@ -129,7 +129,7 @@ programs:
 	@install -D $(RELEASE)/fixtures target/rootfs-fixtures/fixtures
 
 .PHONY: images
-images: programs ## Both images as files for `docker load`, made without Docker
+images: programs ## Build both images as files for `docker load`, without Docker
 	@mkdir -p $(IMAGES)
 	@$(CLUSTER_COMMAND) build-image -f Dockerfile -t $(IMAGE) -s build:/src=. -o $(IMAGES)/apisix-prestop.tar
 	@$(CLUSTER_COMMAND) build-image -f tests/fixtures/Dockerfile -t $(FIXTURES_IMAGE) -s build:/src=. -o $(IMAGES)/fixtures.tar
@@ -137,13 +137,13 @@ images: programs ## Both images as files for `docker load`, made without Docker
 ##@ Upkeep
 
 .PHONY: docs
-docs: ## Write the generated docs anew: docs/cli.md and the chart's README
+docs: ## Generate docs/cli.md and the README of the chart
 	UPDATE_DOCS=1 cargo test --quiet --test it docs
 	$(CLUSTER_COMMAND) build
 	eval "$$($(CLUSTER_COMMAND) env)" && helm-docs --chart-search-root charts --log-level warning
 
 .PHONY: deny
-deny: ## Licences and advisories of the dependencies (needs cargo-deny and the internet)
+deny: ## Check licences and advisories of the dependencies (needs cargo-deny and the internet)
 	cargo deny check
 
 .PHONY: help
