@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny};
 use serde_json::Value;
 use strum::{IntoStaticStr, VariantArray};
 
+use super::pod::null_as_default;
 use crate::units::Delay;
 
 /// The two ways to write a sleep.
@@ -98,7 +99,7 @@ pub struct ExistingHook<'a> {
 #[serde(default)]
 pub struct ExecAction<'a> {
     /// The program and its arguments. There is no shell around it.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "null_as_default")]
     pub command: Vec<Word<'a>>,
 }
 

@@ -6,7 +6,7 @@ use super::{
     context::Context,
     decision::{Decision, HookPlacement, InjectedContainer, Injection, Plan, Reason},
     grace::{self, GraceRaise, Needs},
-    hook::Hook,
+    hook::{ExistingHook, Hook},
     notice::Notice,
     overrides::{self, Settings},
     pod::{Container, Pod, Presence},
@@ -70,11 +70,12 @@ fn inject<'a>(
     }
 
     let raised = fit_grace(pod, policy, &settings, &record, &mut containers, notices)?;
-    look_at_kept_hooks(pod, &record, raised, notices);
     let from = pod.spec.termination_grace_period_seconds;
     let change = (raised > grace).then_some(GraceRaise { from, to: raised });
     let metadata = pod.metadata.as_ref().map(|metadata| metadata.annotations.presence());
     let record = extended(record, &containers, change, metadata);
+    // With the new record: a hook that gets a sleep before it is not kept.
+    look_at_kept_hooks(pod, &record, raised, notices);
     let reason = Reason::HookMissing;
     Ok(Injection { reason, hook: policy.hook, containers, grace: change, record, metadata })
 }
@@ -149,7 +150,7 @@ fn fit_grace(
     let before = record.containers.iter().map(|hook| hook.delay);
     let ours = added.chain(before).max().unwrap_or(Delay::clamped(0));
     // An own hook that sleeps longer than the policy allows does not count.
-    let kept = hooks(pod).filter_map(|(_, hook)| hook.known_sleep());
+    let kept = hooks(&pod.spec.containers).filter_map(|(_, hook)| hook.known_sleep());
     let kept = kept.filter(|sleep| *sleep <= u64::from(policy.max_delay.get())).max();
     let longest_hook = u64::from(ours.get()).max(kept.unwrap_or(0));
     let needs = Needs { ours, longest_hook, reserve: settings.reserve };
@@ -183,21 +184,27 @@ fn look_at_kept_hooks(
     notices: &mut Vec<Notice>,
 ) {
     let ours: BTreeSet<_> = record.containers.iter().map(|hook| &*hook.container).collect();
-    for (name, hook) in hooks(pod).filter(|(name, _)| !ours.contains(name)) {
-        let cut_off = |sleep: &u64| *sleep > 0 && i64::try_from(*sleep).is_ok_and(|s| s >= grace);
+    let cut_off = |sleep: &u64| *sleep > 0 && i64::try_from(*sleep).is_ok_and(|s| s >= grace);
+    for (name, hook) in hooks(&pod.spec.containers).filter(|(name, _)| !ours.contains(name)) {
         if let Some(sleep) = hook.known_sleep().filter(cut_off) {
             notices.push(Notice::HookCutOff { container: name.to_owned(), sleep, grace });
         } else if hook.ends_listener_at_once() {
             notices.push(Notice::HookEndsListener { container: name.to_owned() });
         }
     }
+    // The hook of a native sidecar starts together with all others.
+    for (name, hook) in hooks(pod.spec.native_sidecars()) {
+        if let Some(sleep) = hook.known_sleep().filter(cut_off) {
+            notices.push(Notice::HookCutOff { container: name.to_owned(), sleep, grace });
+        }
+    }
 }
 
-/// The regular containers with a preStop hook.
-fn hooks<'p, 'a>(
-    pod: &'p Pod<'a>,
-) -> impl Iterator<Item = (&'p str, &'p super::hook::ExistingHook<'a>)> {
-    pod.spec.containers.iter().filter_map(|container| {
+/// The containers with a preStop hook.
+fn hooks<'p, 'a: 'p>(
+    containers: impl IntoIterator<Item = &'p Container<'a>>,
+) -> impl Iterator<Item = (&'p str, &'p ExistingHook<'a>)> {
+    containers.into_iter().filter_map(|container| {
         let hook = container.lifecycle.as_ref()?.pre_stop.as_ref()?;
         Some((&*container.name, hook))
     })

@@ -87,8 +87,13 @@ pub struct PodSpec<'a> {
     /// The regular containers, in their order. Init and ephemeral containers are left alone: the
     /// API server forbids `lifecycle` on both, except on native sidecars, and those get SIGTERM
     /// only after all regular containers have exited (KEP-753).
-    #[serde(borrow)]
+    ///
+    /// The API server sends null for a Pod without containers: validation comes later.
+    #[serde(borrow, deserialize_with = "null_as_default")]
     pub containers: Vec<Container<'a>>,
+    /// The init containers. Only native sidecars among them may have hooks.
+    #[serde(borrow, deserialize_with = "null_as_default")]
+    pub init_containers: Vec<Container<'a>>,
     /// Seconds; `None` means 30.
     pub termination_grace_period_seconds: Option<i64>,
     /// The operating system, if the Pod names it.
@@ -97,7 +102,85 @@ pub struct PodSpec<'a> {
     /// The labels that the node must have.
     #[serde(borrow)]
     pub node_selector: Option<NodeSelector<'a>>,
+    /// Where the Pod may run.
+    #[serde(borrow)]
+    pub affinity: Option<Affinity<'a>>,
+    /// The security options of the Pod.
+    pub security_context: Option<SecurityContext>,
 }
+
+/// The scheduling rules of a Pod that the decision reads.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Affinity<'a> {
+    /// The rules about nodes.
+    #[serde(borrow)]
+    pub node_affinity: Option<NodeAffinity<'a>>,
+}
+
+/// The rules about nodes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct NodeAffinity<'a> {
+    /// The rules that the node must match.
+    #[serde(borrow)]
+    pub required_during_scheduling_ignored_during_execution: Option<RequiredNodes<'a>>,
+}
+
+/// Alternative rules, of which the node must match one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RequiredNodes<'a> {
+    /// The alternatives.
+    #[serde(borrow, deserialize_with = "null_as_default")]
+    pub node_selector_terms: Vec<NodeSelectorTerm<'a>>,
+}
+
+/// Requirements, all of which the node must match.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct NodeSelectorTerm<'a> {
+    /// The requirements about labels.
+    #[serde(borrow, deserialize_with = "null_as_default")]
+    pub match_expressions: Vec<NodeSelectorRequirement<'a>>,
+}
+
+/// A requirement about a label of the node.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NodeSelectorRequirement<'a> {
+    /// The label.
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    /// `In`, `NotIn`, …
+    #[serde(borrow)]
+    pub operator: Cow<'a, str>,
+    /// The values.
+    #[serde(borrow, deserialize_with = "null_as_default")]
+    pub values: Vec<Word<'a>>,
+}
+
+impl NodeSelectorRequirement<'_> {
+    fn is_windows(&self) -> bool {
+        [OS_LABEL, BETA_OS_LABEL].contains(&&*self.key)
+            && self.operator == "In"
+            && !self.values.is_empty()
+            && self.values.iter().all(|value| value.0 == WINDOWS)
+    }
+}
+
+/// The security options that the decision reads.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SecurityContext {
+    /// Options that exist only on Windows.
+    pub windows_options: Option<IgnoredAny>,
+}
+
+const OS_LABEL: &str = "kubernetes.io/os";
+/// The label before Kubernetes 1.14.
+const BETA_OS_LABEL: &str = "beta.kubernetes.io/os";
+const WINDOWS: &str = "windows";
 
 /// The operating system of a Pod.
 #[derive(Debug, Deserialize)]
@@ -119,20 +202,49 @@ pub struct NodeSelector<'a> {
     pub beta_os: Option<Cow<'a, str>>,
 }
 
-impl PodSpec<'_> {
-    /// Whether the Pod says that it runs on Windows. A nodeAffinity does not count: one that keeps
-    /// a Pod away from Windows mentions it too.
+impl<'a> PodSpec<'a> {
+    /// Whether the Pod says that it runs on Windows: by its `os`, else by its node selector, else by
+    /// a node affinity that requires Windows in each of its terms, or by options that exist only on
+    /// Windows. An affinity that keeps a Pod away from Windows mentions it too.
     pub(super) fn is_windows(&self) -> bool {
         let selector = self.node_selector.as_ref();
         let selected =
             || selector.and_then(|labels| labels.os.as_ref().or(labels.beta_os.as_ref()));
         let os = self.os.as_ref().map(|os| &os.name).or_else(selected);
-        os.is_some_and(|os| os == "windows")
+        os.map_or_else(|| self.requires_windows() || self.has_windows_options(), |os| os == WINDOWS)
+    }
+
+    fn requires_windows(&self) -> bool {
+        let affinity = self.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
+        let required = affinity
+            .and_then(|nodes| nodes.required_during_scheduling_ignored_during_execution.as_ref());
+        let terms = required.map_or(&[][..], |required| &required.node_selector_terms);
+        !terms.is_empty()
+            && terms
+                .iter()
+                .all(|term| term.match_expressions.iter().any(NodeSelectorRequirement::is_windows))
+    }
+
+    fn has_windows_options(&self) -> bool {
+        let has_options = |context: &Option<SecurityContext>| {
+            context.as_ref().is_some_and(|context| context.windows_options.is_some())
+        };
+        has_options(&self.security_context)
+            || self.containers.iter().any(|container| has_options(&container.security_context))
+    }
+
+    /// The init containers that run beside the regular containers (KEP-753).
+    pub(super) fn native_sidecars(&self) -> impl Iterator<Item = &Container<'a>> {
+        let is_sidecar = |container: &&Container<'_>| {
+            container.restart_policy.as_ref().is_some_and(|policy| policy == "Always")
+        };
+        self.init_containers.iter().filter(is_sidecar)
     }
 }
 
 /// The fields of a container that the decision reads.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Container<'a> {
     /// Its name. The API server checks only later that it is unique in the Pod.
     #[serde(borrow)]
@@ -140,6 +252,12 @@ pub struct Container<'a> {
     /// Its hooks and stop signal.
     #[serde(borrow, default)]
     pub lifecycle: Option<Lifecycle<'a>>,
+    /// `Always` makes a native sidecar of an init container.
+    #[serde(borrow, default)]
+    pub restart_policy: Option<Cow<'a, str>>,
+    /// The security options of the container.
+    #[serde(default)]
+    pub security_context: Option<SecurityContext>,
 }
 
 /// The fields of a container's lifecycle that the decision reads.
@@ -266,7 +384,7 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for EntriesVisitor<F> {
     }
 }
 
-fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + Deserialize<'de>,
@@ -392,7 +510,27 @@ mod tests {
     )]
     #[case::linux(r#"{"spec":{"nodeSelector":{"kubernetes.io/os":"linux","zone":"a"}}}"#, false)]
     #[case::unsaid("{}", false)]
-    #[case::affinity_does_not_count(
+    #[case::by_affinity(
+        r#"{"spec":{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":
+        [{"matchExpressions":[{"key":"kubernetes.io/os","operator":"In","values":["windows"]}]}]}}}}}"#, true)]
+    #[case::affinity_with_another_term(
+        r#"{"spec":{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":
+        [{"matchExpressions":[{"key":"kubernetes.io/os","operator":"In","values":["windows"]}]},
+        {"matchExpressions":[{"key":"zone","operator":"Exists"}]}]}}}}}"#, false)]
+    #[case::affinity_to_both(
+        r#"{"spec":{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":
+        [{"matchExpressions":[{"key":"kubernetes.io/os","operator":"In","values":["linux","windows"]}]}]}}}}}"#, false)]
+    #[case::by_options(
+        r#"{"spec":{"securityContext":{"windowsOptions":{"runAsUserName":"x"}}}}"#,
+        true
+    )]
+    #[case::by_options_of_a_container(
+        r#"{"spec":{"containers":[{"name":"a","securityContext":{"windowsOptions":{}}}]}}"#,
+        true
+    )]
+    #[case::selector_wins_over_options(
+        r#"{"spec":{"nodeSelector":{"kubernetes.io/os":"linux"},"securityContext":{"windowsOptions":{}}}}"#, false)]
+    #[case::affinity_away_from_windows(
         r#"{"spec":{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":
         [{"matchExpressions":[{"key":"kubernetes.io/os","operator":"NotIn","values":["windows"]}]}]}}}}}"#, false)]
     fn tells_windows_by_what_the_pod_says(#[case] json: &str, #[case] windows: bool) {
