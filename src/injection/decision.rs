@@ -104,6 +104,9 @@ pub enum Reason {
     MirrorPod,
     /// A Job (batch/v1) controls the Pod: it receives no requests, and a sleep only delays its end.
     Job,
+    /// The Pod runs to completion: its `restartPolicy` is not `Always`. A workflow, a task of a
+    /// pipeline or a CI runner receives no requests.
+    RunToCompletion,
     /// Every container has its sleep from an earlier review: the API server called the webhook a
     /// second time, or the manifest is a copy of a Pod.
     AlreadyInjected,

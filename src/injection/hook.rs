@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny};
 use serde_json::Value;
 use strum::{IntoStaticStr, VariantArray};
 
-use super::pod::null_as_default;
+use super::null::null_as_default;
 use crate::units::Delay;
 
 /// The two ways to write a sleep.

@@ -8,6 +8,7 @@ mod decision;
 mod grace;
 mod hook;
 mod notice;
+mod null;
 mod overrides;
 mod patch;
 mod plan;

@@ -46,6 +46,9 @@ fn inject<'a>(
     if !policy.jobs && context.controller.is_some_and(|controller| controller.is_job()) {
         return Err(Reason::Job);
     }
+    if !policy.jobs && pod.spec.runs_to_completion() {
+        return Err(Reason::RunToCompletion);
+    }
     let record: InjectionRecord = pod.record().and_then(|r| r.parse().ok()).unwrap_or_default();
     let settings = overrides::settings(pod, policy, notices);
     let mut containers = candidates(pod, &settings, notices);

@@ -10,7 +10,10 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-use super::hook::{ExistingHook, Word};
+use super::{
+    hook::{ExistingHook, Word},
+    null::null_as_default,
+};
 use crate::constants::{INJECT_LABEL, INJECTED_ANNOTATION, KEY_PREFIX, MIRROR_ANNOTATION};
 
 /// A core/v1 Pod, or a Pod template.
@@ -96,6 +99,9 @@ pub struct PodSpec<'a> {
     pub init_containers: Vec<Container<'a>>,
     /// Seconds; `None` means 30.
     pub termination_grace_period_seconds: Option<i64>,
+    /// `Always`, `OnFailure` or `Never`; `None` means `Always`.
+    #[serde(borrow)]
+    pub restart_policy: Option<Cow<'a, str>>,
     /// The operating system, if the Pod names it.
     #[serde(borrow)]
     pub os: Option<PodOs<'a>>,
@@ -212,6 +218,14 @@ impl<'a> PodSpec<'a> {
             || selector.and_then(|labels| labels.os.as_ref().or(labels.beta_os.as_ref()));
         let os = self.os.as_ref().map(|os| &os.name).or_else(selected);
         os.map_or_else(|| self.requires_windows() || self.has_windows_options(), |os| os == WINDOWS)
+    }
+
+    /// Whether the containers run once. A Pod that serves requests restarts them: every controller of
+    /// such Pods requires that.
+    pub(super) fn runs_to_completion(&self) -> bool {
+        self.restart_policy
+            .as_ref()
+            .is_some_and(|policy| policy == "Never" || policy == "OnFailure")
     }
 
     fn requires_windows(&self) -> bool {
@@ -382,14 +396,6 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for EntriesVisitor<F> {
         }
         Ok((kept, presence))
     }
-}
-
-pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl<'a> Pod<'a> {
