@@ -143,16 +143,16 @@ pub const DEFAULT_CERTIFICATE_LIFETIME: u32 = 90 * 24 * 3600;
 pub const DEFAULT_CA_PROPAGATION: u32 = 60;
 /// Longest lifetime, in seconds: no date has a year of five digits.
 pub const MAX_LIFETIME: u32 = 36500 * 24 * 3600;
-/// A new CA is valid from this long ago, for nodes whose clocks are behind.
+/// How far in the past the validity of a new CA begins, for nodes whose clocks are behind.
 pub const BACKDATED: Duration = Duration::from_secs(3600);
-/// Annotation on the Secret: `certificate` or `ca` is renewed now. The renewal removes it.
+/// Annotation on the Secret: renew `certificate` or `ca` now. The renewal removes it.
 pub const ROTATE_ANNOTATION: &str = "apisix-prestop/rotate";
 /// The field manager that owns `caBundle`, and nothing else.
 pub const CA_BUNDLE_FIELD_MANAGER: &str = "apisix-prestop-certificates";
 /// How long a replica that has just started, and finds no usable Secret although a bundle is
 /// published, waits for a replica that remembers what was in it.
 pub const CREATION_GRACE: Duration = Duration::from_secs(3);
-/// How often the state is looked at when nothing has happened: a clock that jumps wakes nobody.
+/// How often a replica checks the state when nothing happens: a clock that jumps is no event.
 pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(30);
-/// How often one replica writes the Secret at the most, whatever somebody else does to it.
+/// Shortest time between two writes of the Secret by one replica, whatever others write to it.
 pub const SECRET_WRITE_INTERVAL: Duration = Duration::from_secs(1);

@@ -27,7 +27,7 @@ fuzz_target!(|text: &str| {
     if let Some(grace) = lines.next().and_then(|value| value.parse::<i64>().ok()) {
         pod["spec"]["terminationGracePeriodSeconds"] = Value::from(grace);
     }
-    // A key that nobody knows, and not the one that only we write.
+    // An unknown key, and not the one that only the webhook writes.
     if let Some(name) = lines.next().filter(|name| *name != "injected") {
         pod["metadata"]["annotations"][format!("{KEY_PREFIX}{name}")] = Value::from("1");
     }

@@ -98,8 +98,8 @@ struct World {
     /// What was published, and when.
     published: Vec<(Duration, Vec<u8>)>,
     processes: Vec<Process>,
-    /// Until then API servers may know of nothing that is served: what was published before is
-    /// remembered by nobody.
+    /// Until then API servers may trust no certificate that is served: no replica remembers what was
+    /// published before.
     new_start: Option<Duration>,
     history: Vec<String>,
     /// For a certificate and a bundle: the validities of the CAs that verify it.
@@ -444,8 +444,8 @@ fn config() -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
         max_shrink_iters: 80,
-        // The same walks each time: what fails now and then is of no use to whoever runs the
-        // tests. For a search, change the seed and raise the number of cases.
+        // The same walks in each run: a test that fails only sometimes helps no one. To search for
+        // faults, change the seed and raise the number of cases.
         rng_seed: RngSeed::Fixed(1),
         ..ProptestConfig::with_cases(40)
     }

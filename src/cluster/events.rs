@@ -70,8 +70,7 @@ impl EventSender {
 }
 
 impl EventQueue {
-    /// Publishes what comes, a few in a second at the most. Equal ones within minutes become one
-    /// Event that counts them.
+    /// Publishes a few Events per second. Equal Events within minutes become one Event with a count.
     pub(crate) async fn publish(mut self, client: Client) {
         let reporter = Reporter { controller: "apisix-prestop".to_owned(), instance: hostname() };
         let recorder = Recorder::new(client, reporter);

@@ -41,7 +41,7 @@ fn bare(pod: &Value) -> Vec<&str> {
     bare.map(|container| container["name"].as_str().unwrap()).collect()
 }
 
-/// Puts a field that nobody knows into every object.
+/// Adds an unknown field to every object.
 fn with_unknown_fields(value: &Value) -> Value {
     match value {
         Value::Object(object) => {

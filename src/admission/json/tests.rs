@@ -1,4 +1,4 @@
-//! It comes to the same as serde_json, for all that is JSON.
+//! Compares the reader with serde_json: every valid text gives the same result.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Reader, from_str};
 
-/// What is read of a text, without serde_json's help.
+/// The result of the reader alone, without serde_json.
 fn alone<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     let mut reader = Reader::new(text);
     let value = T::deserialize(&mut reader).ok()?;

@@ -10,24 +10,24 @@ pub fn repository() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-/// What a command wrote.
+/// The output of a command.
 #[derive(Debug)]
 pub struct Output {
     /// To standard output.
     pub stdout: String,
-    /// To standard error: warnings of the API server are here.
+    /// To standard error, which includes the warnings of the API server.
     pub stderr: String,
 }
 
 /// Runs a command to its end.
 ///
 /// # Errors
-/// When it cannot be started, or exits with anything but 0; the error has what it wrote.
+/// When it does not start, or exits with another code than 0. The error contains its output.
 pub async fn run(program: &str, args: &[&str]) -> Result<Output> {
     run_with_input(program, args, "").await
 }
 
-/// The same with something to read on standard input.
+/// Runs a command with `input` on standard input.
 ///
 /// # Errors
 /// As [`run`].

@@ -13,11 +13,11 @@ use crate::{
     namespace::{self, OPTED_IN},
 };
 
-/// The release, its namespace and its Service are all called so.
+/// The name of the release, its namespace and its Service.
 pub const NAME: &str = "apisix-prestop";
-/// The Secret with the certificate that the webhook makes for itself.
+/// The Secret with the self-managed certificate.
 pub const SECRET: &str = "apisix-prestop-tls";
-/// A namespace in which Pods are created to see whether the webhook answers.
+/// The namespace of the Pods that probe whether the webhook answers.
 const PROBE: &str = "apisix-prestop-probe";
 const DRAIN_LIMIT: Duration = Duration::from_secs(60);
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -33,17 +33,17 @@ pub fn image() -> Result<(String, String)> {
 }
 
 /// Installs the chart, or upgrades it to `values` (`KEY=VALUE`, as in `--set`), and waits until
-/// it is ready, nothing of an earlier version answers any more, and the API server reaches it.
+/// it is ready, no earlier version answers, and the API server reaches it.
 ///
 /// # Errors
-/// With what helm or kubectl wrote.
+/// With the output of helm or kubectl.
 pub async fn install(client: &Client, values: &[&str]) -> Result<()> {
     install_silent(client, values).await?;
     await_answer().await
 }
 
-/// The same for values with which Pods are not changed, so that it cannot be seen whether the
-/// API server reaches the webhook.
+/// Installs the chart with values that leave Pods unchanged: then no probe shows whether the API
+/// server reaches the webhook.
 ///
 /// # Errors
 /// As [`install`].
@@ -77,7 +77,7 @@ pub async fn install_silent(client: &Client, values: &[&str]) -> Result<()> {
     await_drained(client).await
 }
 
-/// Waits until no Pod of the release is terminating: one that drains still answers.
+/// Waits until no Pod of the release is terminating: a draining Pod still answers.
 ///
 /// # Errors
 /// When one does not end within a minute.
@@ -94,8 +94,7 @@ pub async fn await_drained(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the API server reaches the webhook: kube-proxy hears of a ready Pod a moment after
-/// everybody else.
+/// Waits until the API server reaches the webhook: kube-proxy learns of a ready Pod a moment later.
 ///
 /// # Errors
 /// When it does not within 30 s.
@@ -113,10 +112,10 @@ pub async fn await_answer() -> Result<()> {
     Ok(())
 }
 
-/// Removes the release, its namespace, and the one in which the tests looked for its answers.
+/// Removes the release, its namespace, and the namespace of the probes.
 ///
 /// # Errors
-/// With what helm or kubectl wrote.
+/// With the output of helm or kubectl.
 pub async fn uninstall() -> Result<()> {
     run("helm", &["uninstall", NAME, "--namespace", NAME, "--ignore-not-found", "--wait"]).await?;
     run("kubectl", &["delete", "namespace", NAME, PROBE, "--ignore-not-found", "--wait"]).await?;

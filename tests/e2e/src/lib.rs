@@ -1,5 +1,5 @@
-//! What the cluster tests and the demo share: a Kubernetes, the chart installed on it, a
-//! namespace for each test, a [`rollout`] that is measured, and a [`storm`] of Pods.
+//! Shared code of the cluster tests and the demo: the installed chart, a namespace for each test, a
+//! measured [`rollout`], and a [`storm`] of Pods.
 
 pub mod command;
 pub mod installation;

@@ -1,4 +1,4 @@
-//! A namespace for a test, which tells what was in it when the test fails.
+//! A namespace for a test. If the test fails, its content is printed.
 
 use std::{panic::AssertUnwindSafe, time::SystemTime};
 
@@ -14,19 +14,19 @@ use crate::{
 /// The label with which a namespace opts in, as YAML.
 pub const OPTED_IN: &str = "apisix-prestop/inject: enabled";
 
-/// Makes a namespace anew, with `labels` as YAML. What was in one of that name is gone then.
+/// Creates a namespace with `labels` as YAML. Deletes an existing one of that name first.
 ///
 /// # Errors
-/// With what kubectl wrote.
+/// With the output of kubectl.
 pub async fn create(name: &str, labels: &str) -> Result<()> {
     run("kubectl", &["delete", "namespace", name, "--ignore-not-found", "--wait"]).await?;
     ensure(name, labels).await
 }
 
-/// Makes a namespace with `labels` as YAML, where there is none of that name.
+/// Creates a namespace with `labels` as YAML, unless it exists.
 ///
 /// # Errors
-/// With what kubectl wrote.
+/// With the output of kubectl.
 pub async fn ensure(name: &str, labels: &str) -> Result<()> {
     let manifest = format!(
         "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{{labels}}}}}\n"
@@ -38,8 +38,8 @@ pub async fn ensure(name: &str, labels: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs a test with the chart installed and a namespace of its own, which is removed after it.
-/// A test that fails shows first what was in it and what the webhook said.
+/// Runs a test with the chart installed and a namespace of its own, which is deleted afterwards. If
+/// the test fails, prints the content of the namespace and the log of the webhook.
 ///
 /// # Errors
 /// Those of the test, and those of the preparation.
@@ -51,7 +51,7 @@ pub async fn with_namespace(
     with_values(purpose, labels, &[], test).await
 }
 
-/// The same with the chart installed with `values`, as [`installation::install`] takes them.
+/// Runs a test with the chart installed with `values`, as [`installation::install`] takes them.
 ///
 /// # Errors
 /// As [`with_namespace`].

@@ -1,5 +1,4 @@
-//! A certificate that somebody else than the webhook makes: a Secret, and the values of the chart
-//! for it.
+//! A certificate that the webhook does not issue: a Secret, and the values of the chart for it.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,7 +19,7 @@ use crate::{command::run, installation::NAME};
 
 const SERVED_LIMIT: Duration = Duration::from_secs(120);
 
-/// A CA and a certificate of it for the Service.
+/// A CA, and a certificate of it for the Service.
 #[derive(Debug)]
 pub struct Pair {
     ca: CertifiedIssuer<'static, KeyPair>,

@@ -1,6 +1,6 @@
 //! Replicas of the webhook as processes on the node of the test cluster, with the rights of the
-//! chart's ServiceAccount and behind the chart's Service. They start and end within a moment, so
-//! that much can be tried, and their clock can be another.
+//! chart's ServiceAccount and behind the chart's Service. They start and stop quickly, and can have
+//! another clock.
 
 use std::{
     fs::File,
@@ -34,7 +34,7 @@ pub fn are_possible() -> bool {
     std::env::var_os("CLUSTER_INSIDE").is_some()
 }
 
-/// The rights that they have, and the way to the first `count` of them.
+/// Prepares their rights, and the endpoints of the first `count` of them.
 ///
 /// # Errors
 /// With what kubectl wrote.
@@ -69,7 +69,7 @@ pub async fn prepare(count: u16) -> Result<()> {
     Ok(())
 }
 
-/// Takes the way to them away again.
+/// Deletes the endpoints.
 ///
 /// # Errors
 /// With what kubectl wrote.
@@ -80,7 +80,7 @@ pub async fn clean_up() -> Result<()> {
     Ok(())
 }
 
-/// A process of the webhook. It ends with this.
+/// A process of the webhook. Dropping this kills it.
 #[derive(Debug)]
 pub struct Replica {
     number: u16,

@@ -34,10 +34,10 @@ const HEAD_START: Duration = Duration::from_secs(2);
 const NODES_LIMIT: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// What a rollout came to.
+/// The result of a rollout.
 #[derive(Debug)]
 pub struct Rollout {
-    /// What became of the requests.
+    /// The requests.
     pub load: LoadSummary,
     /// From the restart until the last of the old Pods was gone.
     pub took: Duration,
@@ -48,10 +48,10 @@ pub struct Rollout {
 /// A Pod that was replaced.
 #[derive(Debug)]
 pub struct StoppedPod {
-    /// As it was before.
+    /// The Pod before.
     pub pod: Pod,
-    /// From when the API server said that it was deleted to when its process got SIGTERM, by the
-    /// clocks of this machine and of the Pod's.
+    /// The time from the deletion event of the API server to the SIGTERM of the process, by the clock
+    /// of the machine and that of the Pod.
     pub time_to_sigterm: Duration,
 }
 
@@ -67,8 +67,7 @@ impl Rollout {
 /// another node when it cannot connect to one.
 ///
 /// # Errors
-/// When anything does not come to its end in time, or the rollout was not over when the load
-/// ended.
+/// When a step takes too long, or the load ended before the rollout.
 pub async fn measure(client: &Client, namespace: &str, retry: bool) -> Result<Rollout> {
     let image = std::env::var("E2E_FIXTURES_IMAGE").context("E2E_FIXTURES_IMAGE is not set")?;
     let manifest = include_str!("../manifests/rollout.yaml")

@@ -1,5 +1,5 @@
-//! Pods created at a steady rate while something happens to the webhook, with those counted that
-//! came back without the hook.
+//! Creates Pods at a steady rate while something happens to the webhook, and counts those without the
+//! hook.
 
 use std::{
     cell::Cell,
@@ -31,15 +31,15 @@ const CREATE_LIMIT: Duration = Duration::from_secs(30);
 /// No storm is longer.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// What a storm came to.
+/// The result of a storm.
 #[derive(Debug)]
 pub struct Storm {
     event: String,
     /// How many Pods were created.
     pub created: usize,
-    /// When those that came back without the hook were asked for, since the storm began.
+    /// When the Pods without the hook were requested, since the storm began.
     pub without_hook: Vec<Duration>,
-    /// Why Pods were not created at all.
+    /// Why Pods were not created.
     pub refused: Vec<String>,
     /// How long the slowest create took.
     pub slowest: Duration,
@@ -64,8 +64,8 @@ impl fmt::Display for Storm {
     }
 }
 
-/// Creates Pods in `namespace` for `at_least` this long, and until `event` is over. They are real,
-/// no scheduler takes them, and they are removed.
+/// Creates Pods in `namespace` for at least `at_least`, and until `event` is over. The Pods are real,
+/// no scheduler places them, and they are deleted afterwards.
 ///
 /// # Errors
 /// Those of the event, or when it is not over within 3 minutes.
@@ -131,7 +131,7 @@ pub async fn during(
     Ok(storm)
 }
 
-/// One Pod: when it was asked for, how long that took, and whether it has the hook.
+/// One Pod: when it was requested, how long that took, and whether it has the hook.
 struct Create {
     at: Duration,
     took: Duration,

@@ -297,7 +297,7 @@ async fn a_warning_about_a_controllers_pod_is_an_event_on_the_controller() -> Re
         let message =
             "apisix-prestop/delay: \"soon\" is not a time from 0s to 5m, such as 15s; using 5s";
         assert_eq!(event["message"], message, "{seen:#}");
-        // Two replicas of the webhook, and three Pods: one Event of each replica at the most.
+        // Two replicas of the webhook, and three Pods: at most one Event of each replica.
         assert!(seen["items"].as_array().unwrap().len() <= 2, "deduplicated: {seen:#}");
         Ok(())
     })

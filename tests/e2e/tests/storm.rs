@@ -29,7 +29,7 @@ const VALUES: [&str; 2] = ["replicaCount=3", "shutdown.drainDelay=5s"];
 /// How long each storm is at the least.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Runs a storm during the event, and prints what it came to.
+/// Runs a storm during the event, and prints the result.
 async fn storm(
     name: &str,
     values: &[&str],

@@ -1,4 +1,4 @@
-//! The limit: TLS, HTTP and routing as in apisix-prestop, by the same code, and nothing behind it.
+//! The limit: TLS, HTTP and routing with the code of apisix-prestop, and fixed responses.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! A load run over TLS on loopback: apisix-prestop, and beside it a server of the same stack
-//! that answers without looking at the body. What that one costs is the limit.
+//! Sends load over TLS on loopback to apisix-prestop, and to a server of the same stack that answers
+//! without reading the body. The cost of that server is the limit.
 //!
 //! `make bench`. What the tables mean: docs/performance.md.
 

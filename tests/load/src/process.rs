@@ -1,4 +1,4 @@
-//! A server under load, and what the kernel says of it.
+//! A server under load, and its resources according to the kernel.
 
 use std::{
     ffi::OsStr,

@@ -1,4 +1,4 @@
-//! The loads, and what becomes of one.
+//! The loads, and sending one.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,9 +14,9 @@ use crate::client::Connection;
 /// How requests are sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Load {
-    /// On so many connections, each as soon as the one before it is answered.
+    /// On so many connections, each request as soon as the one before it is answered.
     Closed(u32),
-    /// So many a second, whatever becomes of them, on so many connections in turn.
+    /// So many per second, whether or not they succeed, on so many connections in turn.
     Open { rate: u32, connections: u32 },
     /// As `Closed`, with a connection for each request.
     NewConnections(u32),
@@ -107,8 +107,7 @@ async fn closed(address: SocketAddr, config: Arc<ClientConfig>, body: Bytes, end
     }
 }
 
-/// Latency counts from when a request was due: an answer that is late for the next one counts
-/// there too.
+/// The latency counts from when a request is due: a late response delays the next request too.
 async fn open(
     address: SocketAddr,
     config: Arc<ClientConfig>,

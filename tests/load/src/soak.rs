@@ -1,4 +1,4 @@
-//! The soak: a steady load for a long time, which must neither fail nor cost more and more.
+//! The soak: a steady load for a long time. No review may fail, and the cost must not grow.
 
 use std::{
     path::PathBuf,
@@ -28,8 +28,8 @@ use crate::{
 const RATE: u32 = 200;
 /// On how many connections.
 const CONNECTIONS: u32 = 8;
-/// After how many reviews a connection is replaced by a new one, which is every 8 s: what is lost
-/// with a connection shows too.
+/// After how many reviews a connection is replaced, which is every 8 s: a leak per connection shows
+/// too.
 const REVIEWS_A_CONNECTION: u32 = 200;
 /// How much more memory may be resident in the last third than in the first, in KiB.
 const MEMORY_BOUND: u64 = 1024;
@@ -90,8 +90,7 @@ async fn soak(
     Ok(samples)
 }
 
-/// Sends a review when it is due, whatever became of the ones before, and tells how long each
-/// took, from when it was due.
+/// Sends each review when it is due, and returns how long each took from then.
 async fn send(
     address: std::net::SocketAddr,
     config: Arc<ClientConfig>,
