@@ -63,7 +63,7 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 	tests := map[string]struct{ dockerfile, want string }{
 		"no stage":              {"# nothing\n", "Dockerfile: no FROM"},
 		"another base":          {"FROM scratch\n\nFROM debian\n", "Dockerfile:3: FROM: only `FROM scratch`"},
-		"RUN":                   {"FROM scratch\nRUN true\n", "Dockerfile:2: RUN: this instruction cannot be made here"},
+		"RUN":                   {"FROM scratch\nRUN true\n", "Dockerfile:2: RUN: this instruction is not supported"},
 		"HEALTHCHECK":           {"FROM scratch\nHEALTHCHECK NONE\n", "Dockerfile:2: HEALTHCHECK: this instruction"},
 		"a shell command":       {"FROM scratch\nENTRYPOINT /app\n", "Dockerfile:2: ENTRYPOINT: only the JSON form"},
 		"COPY from the context": {"FROM scratch\nCOPY a /a\n", "Dockerfile:2: COPY: only COPY --from=STAGE"},
