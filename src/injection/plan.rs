@@ -51,7 +51,8 @@ fn inject<'a>(
     }
     let record: InjectionRecord = pod.record().and_then(|r| r.parse().ok()).unwrap_or_default();
     let settings = overrides::settings(pod, policy, notices);
-    let mut containers = candidates(pod, &settings, notices);
+    let is_windows = pod.spec.is_windows();
+    let mut containers = candidates(pod, &settings, is_windows, notices);
     let reason = if containers.is_empty() {
         Some(if record.containers.is_empty() {
             Reason::HookPresent
@@ -67,7 +68,7 @@ fn inject<'a>(
         look_at_kept_hooks(pod, &record, grace, notices);
         return Err(reason);
     }
-    if pod.spec.is_windows() && policy.hook == Hook::Exec {
+    if is_windows && policy.hook == Hook::Exec {
         notices.push(Notice::WindowsNeedsSleep);
         return Err(Reason::WindowsExec);
     }
@@ -87,12 +88,12 @@ fn inject<'a>(
 fn candidates<'a>(
     pod: &Pod<'a>,
     settings: &Settings<'_>,
+    is_windows: bool,
     notices: &mut Vec<Notice>,
 ) -> Vec<InjectedContainer<'a>> {
-    let windows = pod.spec.is_windows();
     let mut candidates = Vec::new();
     for (index, container) in pod.spec.containers.iter().enumerate() {
-        let Some(placement) = placement(container, settings.prepend, windows, notices) else {
+        let Some(placement) = placement(container, settings.prepend, is_windows, notices) else {
             continue;
         };
         let delay = settings.delay_of(&container.name);
@@ -110,7 +111,7 @@ fn candidates<'a>(
 fn placement<'a>(
     container: &Container<'a>,
     prepend: bool,
-    windows: bool,
+    is_windows: bool,
     notices: &mut Vec<Notice>,
 ) -> Option<HookPlacement<'a>> {
     let Some(lifecycle) = &container.lifecycle else {
@@ -126,7 +127,7 @@ fn placement<'a>(
         return None;
     }
     match &hook.exec {
-        Some(exec) if !windows && !exec.command.is_empty() => {
+        Some(exec) if !is_windows && !exec.command.is_empty() => {
             let command = exec.command.iter().map(|word| word.0.clone()).collect();
             Some(HookPlacement::Prepend { command })
         }
