@@ -132,6 +132,37 @@ fn self_managed_takes_an_api_server() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
 }
 
+#[test]
+fn sigterm_ends_the_wait_for_credentials() {
+    let directory = tempfile::tempdir().unwrap();
+    let kubeconfig = directory.path().join("kubeconfig");
+    let plugin = serde_json::json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
+        "command": "sleep", "args": ["30"],
+    });
+    let config = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "slow",
+        "contexts": [{"name": "slow", "context": {"cluster": "slow", "user": "slow"}}],
+        "clusters": [{"name": "slow", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "slow", "user": {"exec": plugin}}],
+    });
+    std::fs::write(&kubeconfig, config.to_string()).unwrap();
+    let started = Instant::now();
+    let status = Command::new("timeout")
+        .args(["--foreground", "--preserve-status", "--signal=TERM", "2"])
+        .arg(program_path())
+        .args(["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
+        .env("KUBECONFIG", kubeconfig)
+        .env_remove("KUBERNETES_SERVICE_HOST")
+        .stderr(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    let took = started.elapsed();
+    assert_eq!(status.code(), Some(0), "the program ends as asked, after {took:?}");
+    let expected = Duration::from_secs(2)..Duration::from_secs(20);
+    assert!(expected.contains(&took), "the signal comes after 2 s, the plugin ends after 30: {took:?}");
+}
+
 #[tokio::test]
 async fn a_new_certificate_is_served_without_a_dropped_connection() {
     let certificates = Certificates::new();

@@ -119,7 +119,11 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let uses_api_server = injection.hook == HookMode::Auto || events || tls.needs_api_server();
     let api_thread = if uses_api_server { Some(start_api_thread()?) } else { None };
     let client = match &api_thread {
-        Some(thread) => client(thread, &injection).await,
+        // An exec plugin of a kubeconfig may wait for a person.
+        Some(thread) => tokio::select! {
+            client = client(thread, &injection) => client,
+            () = signals.next() => return Ok(()),
+        },
         None => None,
     };
     // Followers stay off the thread that answers reviews.
