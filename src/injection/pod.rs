@@ -101,7 +101,7 @@ pub struct PodSpec<'a> {
     pub termination_grace_period_seconds: Option<i64>,
     /// `Always`, `OnFailure` or `Never`; `None` means `Always`.
     #[serde(borrow)]
-    pub restart_policy: Option<Cow<'a, str>>,
+    pub restart_policy: Option<Word<'a>>,
     /// The operating system, if the Pod names it.
     #[serde(borrow)]
     pub os: Option<PodOs<'a>>,
@@ -202,10 +202,10 @@ pub struct PodOs<'a> {
 pub struct NodeSelector<'a> {
     /// `linux` or `windows`.
     #[serde(borrow, rename = "kubernetes.io/os")]
-    pub os: Option<Cow<'a, str>>,
+    pub os: Option<Word<'a>>,
     /// The label before Kubernetes 1.14.
     #[serde(borrow, rename = "beta.kubernetes.io/os")]
-    pub beta_os: Option<Cow<'a, str>>,
+    pub beta_os: Option<Word<'a>>,
 }
 
 impl<'a> PodSpec<'a> {
@@ -216,7 +216,7 @@ impl<'a> PodSpec<'a> {
         let selector = self.node_selector.as_ref();
         let selected =
             || selector.and_then(|labels| labels.os.as_ref().or(labels.beta_os.as_ref()));
-        let os = self.os.as_ref().map(|os| &os.name).or_else(selected);
+        let os = self.os.as_ref().map(|os| &os.name).or_else(|| selected().map(|os| &os.0));
         os.map_or_else(|| self.requires_windows() || self.has_windows_options(), |os| os == WINDOWS)
     }
 
@@ -225,7 +225,7 @@ impl<'a> PodSpec<'a> {
     pub(super) fn runs_to_completion(&self) -> bool {
         self.restart_policy
             .as_ref()
-            .is_some_and(|policy| policy == "Never" || policy == "OnFailure")
+            .is_some_and(|policy| ["Never", "OnFailure"].contains(&&*policy.0))
     }
 
     fn requires_windows(&self) -> bool {
@@ -250,7 +250,7 @@ impl<'a> PodSpec<'a> {
     /// The init containers that run beside the regular containers (KEP-753).
     pub(super) fn native_sidecars(&self) -> impl Iterator<Item = &Container<'a>> {
         let is_sidecar = |container: &&Container<'_>| {
-            container.restart_policy.as_ref().is_some_and(|policy| policy == "Always")
+            container.restart_policy.as_ref().is_some_and(|policy| policy.0 == "Always")
         };
         self.init_containers.iter().filter(is_sidecar)
     }
@@ -268,7 +268,7 @@ pub struct Container<'a> {
     pub lifecycle: Option<Lifecycle<'a>>,
     /// `Always` makes a native sidecar of an init container.
     #[serde(borrow, default)]
-    pub restart_policy: Option<Cow<'a, str>>,
+    pub restart_policy: Option<Word<'a>>,
     /// The security options of the container.
     #[serde(default)]
     pub security_context: Option<SecurityContext>,
