@@ -52,6 +52,9 @@ pub const MAX_SHUTDOWN_RESERVE: u32 = 3600;
 /// Most notices about one Pod. The API server cuts warnings at 4096 characters in total, and the
 /// annotations of a Pod can hold thousands of faults.
 pub const MAX_NOTICES: usize = 20;
+/// Most bytes that the annotations of a Pod may have, keys and values together. The API server
+/// rejects a Pod with more.
+pub const MAX_ANNOTATIONS_BYTES: usize = 256 * 1024;
 /// Grace period that the API server sets on a Pod without one, in seconds.
 pub const KUBERNETES_DEFAULT_GRACE_PERIOD: i64 = 30;
 

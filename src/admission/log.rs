@@ -28,8 +28,11 @@ impl Observer for ReviewLog {
             owner,
             decision = outcome.as_str(),
             reason = plan.decision.reason().as_str(),
-            delay = injection.map(|injection| injection.longest_delay().get()),
-            hook = injection.map(|injection| injection.hook.as_str()),
+            delay =
+                injection.and_then(|injection| injection.longest_delay()).map(|delay| delay.get()),
+            hook = injection
+                .and_then(|i| i.containers.first())
+                .map(|container| container.hook.as_str()),
             grace_raised_to = injection.and_then(|injection| injection.grace).map(|raise| raise.to),
             dry_run = request.dry_run.filter(|dry_run| *dry_run),
             "reviewed",

@@ -41,7 +41,7 @@ struct HookLabels {
 #[derive(Debug)]
 pub struct ReviewMetrics {
     decided: [Counter; Reason::COUNT],
-    would_inject: Counter,
+    would_inject: [Counter; Reason::COUNT],
     refused: [Counter; Refusal::COUNT],
     notices: [Counter; NoticeName::COUNT],
     duration: Histogram,
@@ -60,7 +60,10 @@ impl ReviewMetrics {
             let outcome = if reason.injects() { Outcome::Inject } else { Outcome::Skip };
             review(outcome.as_str(), reason.as_str())
         });
-        let would_inject = review(Outcome::WouldInject.as_str(), Reason::HookMissing.as_str());
+        let would_inject = std::array::from_fn(|index| match Reason::VARIANTS[index] {
+            reason if reason.injects() => review(Outcome::WouldInject.as_str(), reason.as_str()),
+            _ => Counter::default(),
+        });
         let refused =
             std::array::from_fn(|index| review("refuse", Refusal::VARIANTS[index].as_str()));
         registry.register("reviews", "Requests to the webhook by outcome and reason", reviews);
@@ -87,13 +90,11 @@ impl ReviewMetrics {
 
 impl Observer for ReviewMetrics {
     fn reviewed(&self, review: &Review<'_, '_>) {
-        match review.outcome {
+        let counters = match review.outcome {
             Outcome::WouldInject => &self.would_inject,
-            Outcome::Inject | Outcome::Skip => {
-                &self.decided[review.plan.decision.reason() as usize]
-            }
-        }
-        .inc();
+            Outcome::Inject | Outcome::Skip => &self.decided,
+        };
+        counters[review.plan.decision.reason() as usize].inc();
         for notice in &review.plan.notices {
             self.notices[notice.name() as usize].inc();
         }

@@ -25,7 +25,10 @@ use crate::injection::{Context, Decision, Plan, Policy, Reason, plan};
 /// The plan for the Pod that a request creates. Any other request is skipped.
 pub fn decide<'a>(request: &AdmissionRequest<'a>, policy: &Policy) -> Plan<'a> {
     match request.created_pod() {
-        Some(pod) => plan(pod, &Context::of(pod, policy)),
+        Some(pod) => {
+            let annotations_bytes = request.annotations_bytes;
+            plan(pod, &Context { annotations_bytes, ..Context::of(pod, policy) })
+        }
         None => Plan { decision: Decision::Skip(Reason::NotPodCreate), notices: Vec::new() },
     }
 }

@@ -10,7 +10,10 @@ use std::{
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::json;
-use crate::{constants::ADMISSION_API_VERSION, injection::Pod};
+use crate::{
+    constants::{ADMISSION_API_VERSION, MAX_ANNOTATIONS_BYTES},
+    injection::{AnnotationsBytes, Pod},
+};
 
 /// An admission request. `O` is the type of its object.
 #[derive(Debug, Deserialize)]
@@ -37,6 +40,9 @@ pub struct AdmissionRequest<'a, O = Pod<'a>> {
     /// The object, defaulted. Absent on DELETE.
     #[serde(default = "none")]
     pub object: Option<O>,
+    /// The length of the Pod's annotations, if they may be near the limit of the API server.
+    #[serde(skip)]
+    pub annotations_bytes: Option<usize>,
 }
 
 /// serde's `default` attribute alone requires that `O` has a default.
@@ -106,6 +112,16 @@ pub enum MalformedReview {
 pub fn read(body: &[u8]) -> Result<AdmissionRequest<'_>, MalformedReview> {
     // Once for all strings: checking each by itself takes longer.
     let body = from_utf8(body)?;
+    let mut request = read_text(body)?;
+    // Only a long body can have long annotations. Their length takes a second reading.
+    if body.len() > MAX_ANNOTATIONS_BYTES / 2 && request.created_pod().is_some() {
+        let object = read_as::<AnnotationsBytes>(body)?.object;
+        request.annotations_bytes = object.map(|AnnotationsBytes(length)| length);
+    }
+    Ok(request)
+}
+
+fn read_text(body: &str) -> Result<AdmissionRequest<'_>, MalformedReview> {
     match read_as::<Pod<'_>>(body) {
         // An object of another kind may have fields of other types. Such a request is valid, and
         // skipped.
@@ -119,8 +135,17 @@ pub fn read(body: &[u8]) -> Result<AdmissionRequest<'_>, MalformedReview> {
 
 impl<'a> AdmissionRequest<'a, IgnoredAny> {
     fn without_object(self) -> AdmissionRequest<'a> {
-        let Self { uid, kind, sub_resource, namespace, operation, dry_run, object: _ } = self;
-        AdmissionRequest { uid, kind, sub_resource, namespace, operation, dry_run, object: None }
+        let Self { uid, kind, sub_resource, namespace, operation, dry_run, .. } = self;
+        AdmissionRequest {
+            uid,
+            kind,
+            sub_resource,
+            namespace,
+            operation,
+            dry_run,
+            object: None,
+            annotations_bytes: None,
+        }
     }
 }
 

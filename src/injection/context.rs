@@ -14,13 +14,16 @@ pub struct Context<'c> {
     pub controller: Option<Controller<'c>>,
     /// Who sends requests to the Pod.
     pub target: Target,
+    /// The length of all annotations, keys and values, in bytes. `None` if it is far below the limit
+    /// of the API server.
+    pub annotations_bytes: Option<usize>,
 }
 
 impl<'c> Context<'c> {
     /// The context of a Pod that names its controller itself.
     pub fn of(pod: &'c Pod<'_>, policy: &'c Policy) -> Self {
         let controller = pod.controller().map(Controller::from);
-        Self { policy, controller, target: Target::default() }
+        Self { policy, controller, target: Target::default(), annotations_bytes: None }
     }
 }
 

@@ -5,7 +5,12 @@ use std::borrow::Cow;
 use strum::{Display, EnumCount, IntoStaticStr, VariantArray};
 
 use super::{
-    grace::GraceRaise, hook::Hook, notice::Notice, pod::Presence, record::InjectionRecord,
+    grace::GraceRaise,
+    hook::Hook,
+    known_sleep::command_sleep,
+    notice::Notice,
+    pod::Presence,
+    record::{InjectionRecord, RecordedChange, RecordedHook},
 };
 use crate::units::Delay;
 
@@ -37,42 +42,109 @@ impl Decision<'_> {
     }
 }
 
-/// The sleeps to add. There is at least one.
+/// The changes to a Pod. There is at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Injection<'a> {
     /// Why.
     pub reason: Reason,
-    /// How to write a sleep.
-    pub hook: Hook,
-    /// The containers that get a sleep, in their order.
+    /// The containers that change, in their order.
     pub containers: Vec<InjectedContainer<'a>>,
     /// The raise of the grace period, if the sleeps need one.
     pub grace: Option<GraceRaise>,
     /// The annotation of the Pod: these sleeps, and those of earlier reviews.
     pub record: InjectionRecord,
+    /// Whether the annotation fits: the API server limits the annotations of a Pod in total.
+    pub(super) has_room_for_record: bool,
     /// Whether the Pod has metadata, and annotations: where the annotation goes.
     pub(super) metadata: Option<Presence>,
 }
 
 impl Injection<'_> {
-    /// The longest of the sleeps to add.
-    pub fn longest_delay(&self) -> Delay {
-        let delays = self.containers.iter().map(|container| container.delay);
-        delays.max().unwrap_or(Delay::clamped(0))
+    /// The longest of the sleeps to write.
+    pub fn longest_delay(&self) -> Option<Delay> {
+        self.containers.iter().map(|container| container.delay).max()
     }
 }
 
-/// A container that gets a sleep.
+/// A container whose hook changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InjectedContainer<'a> {
     /// Its place in `spec.containers`.
     pub index: usize,
     /// Its name.
     pub name: Cow<'a, str>,
-    /// How long it sleeps.
+    /// How long it sleeps. 0 if it does not sleep any more.
     pub delay: Delay,
+    /// How to write the sleep.
+    pub hook: Hook,
     /// Where the sleep goes.
     pub placement: HookPlacement<'a>,
+    /// The sleep of an earlier injection.
+    pub(super) previous: Option<PreviousHook>,
+}
+
+/// The sleep of an earlier injection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PreviousHook {
+    delay: Delay,
+    change: RecordedChange,
+    /// How it is written, if it is still there.
+    hook: Option<Hook>,
+}
+
+impl PreviousHook {
+    pub(super) const fn new(recorded: &RecordedHook, hook: Option<Hook>) -> Self {
+        Self { delay: recorded.delay, change: recorded.change, hook }
+    }
+}
+
+impl<'a> InjectedContainer<'a> {
+    /// How long the earlier sleep was.
+    pub(super) fn previous_delay(&self) -> Option<Delay> {
+        self.previous.map(|previous| previous.delay)
+    }
+
+    /// Whether the container has its sleep from an earlier injection, whatever its length.
+    pub(super) fn has_ours(&self) -> bool {
+        self.previous.is_some_and(|previous| previous.hook.is_some())
+    }
+
+    /// Whether the hook differs from what is there.
+    pub(super) fn is_change(&self) -> bool {
+        match self.previous {
+            Some(previous) => (previous.hook, previous.delay) != (Some(self.hook), self.delay),
+            None => self.delay.get() > 0,
+        }
+    }
+
+    /// How long the hook takes, as far as that is known, in seconds.
+    pub(super) fn duration(&self) -> u64 {
+        let own = match &self.placement {
+            HookPlacement::Prepend { command } => command_sleep(command.iter().map(AsRef::as_ref)),
+            _ => None,
+        };
+        own.unwrap_or(0).saturating_add(self.delay.get().into())
+    }
+
+    /// The entry in the record. `None` if the container does not sleep any more.
+    pub(super) fn recorded(&self) -> Option<RecordedHook> {
+        let change = match (self.previous, &self.placement) {
+            (Some(previous), _) => previous.change,
+            (None, HookPlacement::Add { lifecycle: Presence::Empty }) => {
+                RecordedChange::AddedToEmptyLifecycle
+            }
+            (None, HookPlacement::Prepend { .. }) => RecordedChange::Prepended,
+            (None, _) => RecordedChange::Added,
+        };
+        let container = Cow::clone(&self.name).into_owned();
+        (self.delay.get() > 0).then_some(RecordedHook { container, delay: self.delay, change })
+    }
+
+    /// Whether the removal of the hook removes the `lifecycle` that came with it.
+    pub(super) fn removes_lifecycle(&self) -> bool {
+        self.placement == HookPlacement::Replace { is_alone: true }
+            && self.previous.is_some_and(|previous| previous.change == RecordedChange::Added)
+    }
 }
 
 /// Where a sleep goes.
@@ -83,6 +155,11 @@ pub enum HookPlacement<'a> {
     Add {
         /// Whether the container has a `lifecycle`.
         lifecycle: Presence,
+    },
+    /// It replaces a hook of ours.
+    Replace {
+        /// Whether the hook is the only member of its `lifecycle`.
+        is_alone: bool,
     },
     /// It goes before the exec hook of the container.
     Prepend {
@@ -110,6 +187,9 @@ pub enum Reason {
     /// Every container has its sleep from an earlier review: the API server called the webhook a
     /// second time, or the manifest is a copy of a Pod.
     AlreadyInjected,
+    /// The preStop hook of one container calls the others: they end their work together, in an
+    /// order of their own.
+    ShutdownCoordinated,
     /// Every container has a preStop hook of its own, and a container can have only one.
     HookPresent,
     /// The delay is 0 for every container without a hook.
@@ -118,6 +198,10 @@ pub enum Reason {
     WindowsExec,
     /// The grace period is 0 or less, and the policy never raises it.
     GraceZero,
+    /// Every container has a hook of its own, and the grace period cuts a sleep off: it is raised.
+    GraceTooShort,
+    /// A sleep from an earlier review is not what applies now: it changes.
+    HookOutdated,
     /// None of the above: at least one container has no hook.
     HookMissing,
 }
@@ -130,6 +214,6 @@ impl Reason {
 
     /// Whether the Pod gets sleeps.
     pub const fn injects(self) -> bool {
-        matches!(self, Self::HookMissing)
+        matches!(self, Self::HookMissing | Self::HookOutdated | Self::GraceTooShort)
     }
 }

@@ -3,13 +3,18 @@
 //! Everything here is pure: no client, no clock, no HTTP and no async. A truth table tests all of
 //! it.
 
+mod candidates;
 mod context;
 mod decision;
+mod fit;
 mod grace;
 mod hook;
+mod hook_state;
+mod known_sleep;
 mod notice;
 mod null;
 mod overrides;
+mod own_hooks;
 mod patch;
 mod plan;
 mod pod;
@@ -19,12 +24,13 @@ mod record;
 pub use context::{Context, Controller, Target};
 pub use decision::{Decision, HookPlacement, InjectedContainer, Injection, Plan, Reason};
 pub use grace::GraceRaise;
-pub use hook::{ExecAction, ExistingHook, Hook, SleepAction, Word};
+pub use hook::Hook;
 pub use notice::{Accepted, Instead, Notice, NoticeName};
 pub use plan::plan;
 pub use pod::{
-    Container, KnownAnnotations, Labels, Lifecycle, Metadata, NodeSelector, OwnerReference, Pod,
-    PodOs, PodSpec, Presence,
+    Affinity, AnnotationsBytes, Container, ContainerPort, ExecAction, ExistingHook, HttpGetAction,
+    KnownAnnotations, Labels, Lifecycle, Metadata, NodeSelector, OwnerReference, Pod, PodOs,
+    PodSpec, Port, Presence, Probe, SecurityContext, SleepAction, Word,
 };
 pub use policy::{GracePolicy, Policy};
-pub use record::{InjectionRecord, ParseRecordError, RecordedChange, RecordedHook};
+pub use record::{InjectionRecord, ParseRecordError, RecordedChange, RecordedGrace, RecordedHook};

@@ -6,7 +6,8 @@ use strum::{EnumCount, EnumDiscriminants, IntoStaticStr, VariantArray};
 
 use crate::{
     constants::{
-        CONTAINER_DELAYS_ANNOTATION, EXISTING_HOOK_ANNOTATION, INJECT_LABEL, MAX_WARNING_LENGTH,
+        CONTAINER_DELAYS_ANNOTATION, EXISTING_HOOK_ANNOTATION, INJECT_LABEL, MAX_NOTICES,
+        MAX_WARNING_LENGTH,
     },
     units::Seconds,
 };
@@ -67,12 +68,14 @@ pub enum Notice {
         /// What it has now, in seconds.
         raised_to: i64,
     },
-    /// The grace period is too short, and the policy never raises it.
+    /// The grace period is too short, and the policy never raises it, or somebody has lowered it.
     GraceTooShort {
         /// What the Pod asks for, in seconds.
         grace: i64,
         /// What it needs, in seconds.
         needed: i64,
+        /// What the longest sleeps are cut to, in seconds, if they are cut.
+        cut: Option<u32>,
     },
     /// An own hook sleeps as long as the grace period, or longer.
     HookCutOff {
@@ -88,6 +91,27 @@ pub enum Notice {
         /// The container.
         container: String,
     },
+    /// Another webhook does not know the native sleep and has removed it.
+    HookStripped {
+        /// The container.
+        container: String,
+    },
+    /// Somebody has changed the hook since the injection: it counts as the author's own.
+    HookEdited {
+        /// The container.
+        container: String,
+    },
+    /// A probe has a grace period of its own, which is shorter than the sleep.
+    ProbeGraceShort {
+        /// The container.
+        container: String,
+        /// The probe.
+        probe: &'static str,
+        /// Its grace period, in seconds.
+        grace: i64,
+        /// The sleep, in seconds.
+        sleep: u64,
+    },
     /// `existing-hook: prepend`, but there is no exec hook to prepend to.
     HookNotPrependable {
         /// The container.
@@ -95,6 +119,28 @@ pub enum Notice {
     },
     /// A Windows Pod, where an exec hook does not work.
     WindowsNeedsSleep,
+}
+
+/// The first [`MAX_NOTICES`] notices about a Pod.
+#[derive(Debug, Default)]
+pub(super) struct Notices(Vec<Notice>);
+
+impl Notices {
+    /// Adds a notice, if there is room for it.
+    pub(super) fn push(&mut self, notice: Notice) {
+        if !self.is_full() {
+            self.0.push(notice);
+        }
+    }
+
+    /// Whether there is no room for another notice.
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= MAX_NOTICES
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Notice> {
+        self.0
+    }
 }
 
 /// What a value must be.
@@ -158,11 +204,17 @@ impl fmt::Display for Notice {
                 "terminationGracePeriodSeconds {grace} would cut the preStop sleep off; raised to \
                  {raised_to}"
             ),
-            Self::GraceTooShort { grace, needed } => write!(
-                f,
-                "terminationGracePeriodSeconds {grace} is too short: sleep and shutdown need \
-                 {needed}"
-            ),
+            Self::GraceTooShort { grace, needed, cut } => {
+                write!(
+                    f,
+                    "terminationGracePeriodSeconds {grace} is too short: sleep and shutdown need \
+                     {needed}"
+                )?;
+                match cut {
+                    Some(cut) => write!(f, "; sleep cut to {cut}s"),
+                    None => Ok(()),
+                }
+            }
             Self::HookCutOff { container, sleep, grace } => write!(
                 f,
                 "container {}: its preStop sleep of {sleep}s is cut off by the grace period of \
@@ -172,6 +224,22 @@ impl fmt::Display for Notice {
             Self::HookEndsListener { container } => write!(
                 f,
                 "container {}: its preStop hook stops the server immediately; add a sleep before it",
+                shortened(container)
+            ),
+            Self::HookStripped { container } => write!(
+                f,
+                "container {}: another webhook removes the preStop sleep action; using exec instead",
+                shortened(container)
+            ),
+            Self::HookEdited { container } => write!(
+                f,
+                "container {}: its preStop hook was changed after the injection; kept",
+                shortened(container)
+            ),
+            Self::ProbeGraceShort { container, probe, grace, sleep } => write!(
+                f,
+                "container {}: a failed {probe} leaves {grace}s, less than the preStop sleep of \
+                 {sleep}s",
                 shortened(container)
             ),
             Self::HookNotPrependable { container } => write!(
@@ -260,7 +328,16 @@ mod tests {
             Notice::ContainerUnknown { name: value.clone() },
             Notice::LabelUnknown { value: value.clone() },
             Notice::GraceZero { grace: i64::MIN, raised_to: i64::MAX },
-            Notice::GraceTooShort { grace: i64::MIN, needed: i64::MAX },
+            Notice::GraceTooShort { grace: i64::MIN, needed: i64::MAX, cut: None },
+            Notice::GraceTooShort { grace: 7199, needed: 7200, cut: Some(MAX_DELAY) },
+            Notice::HookStripped { container: container.clone() },
+            Notice::HookEdited { container: container.clone() },
+            Notice::ProbeGraceShort {
+                container: container.clone(),
+                probe: "livenessProbe",
+                grace: 3599,
+                sleep: 99_999,
+            },
             Notice::HookCutOff { container: container.clone(), sleep: 99_999, grace: 99_999 },
             Notice::HookEndsListener { container: container.clone() },
             Notice::HookNotPrependable { container },

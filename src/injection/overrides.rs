@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    notice::{Accepted, Instead, Notice},
+    notice::{Accepted, Instead, Notice, Notices},
     pod::Pod,
     policy::Policy,
 };
@@ -33,9 +33,14 @@ pub(super) struct Settings<'p> {
 }
 
 impl Settings<'_> {
-    /// The delay of a container.
-    pub(super) fn delay_of(&self, container: &str) -> Delay {
-        self.container_delays.get(container).copied().unwrap_or(self.delay)
+    /// The delay of a container. One that nobody names sleeps at least as long as any `own` hook of
+    /// the Pod: a sidecar that stops earlier breaks a container that still gets requests.
+    pub(super) fn delay_of(&self, container: &str, own: Option<Delay>) -> Delay {
+        match self.container_delays.get(container) {
+            Some(delay) => *delay,
+            None if self.delay.get() == 0 => self.delay,
+            None => own.map_or(self.delay, |own| own.max(self.delay)),
+        }
     }
 }
 
@@ -43,7 +48,7 @@ impl Settings<'_> {
 pub(super) fn settings<'p>(
     pod: &'p Pod<'_>,
     policy: &Policy,
-    notices: &mut Vec<Notice>,
+    notices: &mut Notices,
 ) -> Settings<'p> {
     if let Some(value) = pod.inject_label()
         && !["true", INJECT_ENABLED].contains(&value)
@@ -68,7 +73,7 @@ pub(super) fn settings<'p>(
     }
 }
 
-fn delay(pod: &Pod<'_>, policy: &Policy, notices: &mut Vec<Notice>) -> Delay {
+fn delay(pod: &Pod<'_>, policy: &Policy, notices: &mut Notices) -> Delay {
     let Some(value) = pod.annotation(DELAY_ANNOTATION) else { return policy.delay };
     read_delay(DELAY_ANNOTATION, value, value, policy, notices).unwrap_or_else(|| {
         let accepted = Accepted::Seconds(policy.max_delay.get());
@@ -85,7 +90,7 @@ fn read_delay(
     text: &str,
     shown: &str,
     policy: &Policy,
-    notices: &mut Vec<Notice>,
+    notices: &mut Notices,
 ) -> Option<Delay> {
     match text.parse::<Delay>() {
         Ok(delay) if delay <= policy.max_delay => Some(delay),
@@ -100,7 +105,7 @@ fn read_delay(
 fn container_delays<'p>(
     pod: &'p Pod<'_>,
     policy: &Policy,
-    notices: &mut Vec<Notice>,
+    notices: &mut Notices,
 ) -> BTreeMap<&'p str, Delay> {
     const KEY: &str = CONTAINER_DELAYS_ANNOTATION;
     let mut delays = BTreeMap::new();
@@ -108,7 +113,7 @@ fn container_delays<'p>(
     let names: BTreeSet<&str> = pod.spec.containers.iter().map(|c| &*c.name).collect();
     for entry in value.split(',').map(str::trim) {
         // Whatever the text is, it is not a list of containers.
-        if notices.len() >= MAX_NOTICES {
+        if notices.is_full() {
             break;
         }
         let (name, text) = entry.split_once('=').map_or((entry, ""), |(n, t)| (n.trim(), t));
@@ -125,7 +130,7 @@ fn container_delays<'p>(
     delays
 }
 
-fn reserve(pod: &Pod<'_>, policy: &Policy, notices: &mut Vec<Notice>) -> ShutdownReserve {
+fn reserve(pod: &Pod<'_>, policy: &Policy, notices: &mut Notices) -> ShutdownReserve {
     const KEY: &str = SHUTDOWN_RESERVE_ANNOTATION;
     let Some(value) = pod.annotation(KEY) else { return policy.shutdown_reserve };
     let maximum = ShutdownReserve::MAX;
@@ -144,7 +149,7 @@ fn reserve(pod: &Pod<'_>, policy: &Policy, notices: &mut Vec<Notice>) -> Shutdow
     }
 }
 
-fn prepend(pod: &Pod<'_>, notices: &mut Vec<Notice>) -> bool {
+fn prepend(pod: &Pod<'_>, notices: &mut Notices) -> bool {
     match pod.annotation(EXISTING_HOOK_ANNOTATION) {
         None | Some("keep") => false,
         Some("prepend") => true,

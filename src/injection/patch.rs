@@ -1,8 +1,8 @@
 //! An injection as a JSON patch (RFC 6902).
 //!
 //! The API server *rejects* the Pod if a patch does not apply, whatever the failurePolicy says.
-//! So a patch has only `add` operations, each to a parent that exists, and never a `test`. An `add`
-//! to an existing member replaces it.
+//! So a patch has only `add` operations, each to a parent that exists, `remove` operations for what
+//! an earlier review added, and never a `test`. An `add` to an existing member replaces it.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use super::{
     decision::{HookPlacement, InjectedContainer, Injection},
-    hook::{Hook, Prepended},
+    hook::Prepended,
     pod::Presence,
     record::InjectionRecord,
 };
@@ -35,37 +35,49 @@ impl Serialize for Injection<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut patch = serializer.serialize_seq(None)?;
         for container in &self.containers {
-            container.add(self.hook, &mut patch)?;
+            container.write(&mut patch)?;
         }
         if let Some(raise) = self.grace {
             add(&mut patch, format_args!("/spec/terminationGracePeriodSeconds"), raise.to)?;
         }
         let annotations = NewAnnotations { record: &self.record };
+        let path = format_args!("/metadata/annotations/{INJECTED_TOKEN}");
         match self.metadata {
+            // There are no sleeps any more: there was a record of them.
+            Some(Presence::Filled) if self.record.is_empty() => remove(&mut patch, path)?,
+            _ if !self.has_room_for_record => {}
             None => add(&mut patch, format_args!("/metadata"), NewMetadata { annotations })?,
             Some(Presence::Absent) => {
                 add(&mut patch, format_args!("/metadata/annotations"), annotations)?;
             }
-            Some(_) => {
-                let path = format_args!("/metadata/annotations/{INJECTED_TOKEN}");
-                add(&mut patch, path, &self.record)?;
-            }
+            Some(_) => add(&mut patch, path, &self.record)?,
         }
         patch.end()
     }
 }
 
 impl InjectedContainer<'_> {
-    fn add<S: SerializeSeq>(&self, hook: Hook, patch: &mut S) -> Result<(), S::Error> {
-        let Self { index, delay, .. } = *self;
+    fn write<S: SerializeSeq>(&self, patch: &mut S) -> Result<(), S::Error> {
+        let Self { index, delay, hook, .. } = *self;
         let handler = hook.handler(delay);
         match &self.placement {
+            HookPlacement::Prepend { command } if delay.get() == 0 => add(
+                patch,
+                format_args!("/spec/containers/{index}/lifecycle/preStop/exec/command"),
+                command,
+            ),
+            _ if delay.get() == 0 && self.removes_lifecycle() => {
+                remove(patch, format_args!("/spec/containers/{index}/lifecycle"))
+            }
+            _ if delay.get() == 0 => {
+                remove(patch, format_args!("/spec/containers/{index}/lifecycle/preStop"))
+            }
             HookPlacement::Add { lifecycle: Presence::Absent } => add(
                 patch,
                 format_args!("/spec/containers/{index}/lifecycle"),
                 NewLifecycle { pre_stop: handler },
             ),
-            HookPlacement::Add { .. } => {
+            HookPlacement::Add { .. } | HookPlacement::Replace { .. } => {
                 add(patch, format_args!("/spec/containers/{index}/lifecycle/preStop"), handler)
             }
             HookPlacement::Prepend { command } => add(
@@ -90,6 +102,16 @@ fn add<S: SerializeSeq>(
 struct Add<'a, V> {
     path: fmt::Arguments<'a>,
     value: V,
+}
+
+fn remove<S: SerializeSeq>(patch: &mut S, path: fmt::Arguments<'_>) -> Result<(), S::Error> {
+    patch.serialize_element(&Remove { path })
+}
+
+#[derive(Serialize)]
+#[serde(tag = "op", rename = "remove")]
+struct Remove<'a> {
+    path: fmt::Arguments<'a>,
 }
 
 #[derive(Serialize)]

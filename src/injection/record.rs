@@ -24,10 +24,20 @@ use crate::{constants::INJECTED_ANNOTATION, units::Delay};
 pub struct InjectionRecord {
     /// The containers that got a sleep, in the order in which they got it.
     pub containers: Vec<RecordedHook>,
-    /// The raise of the grace period.
-    pub grace: Option<GraceRaise>,
+    /// What happened to the grace period.
+    pub grace: Option<RecordedGrace>,
     /// Whether the Pod had empty `annotations` before.
     pub annotations_were_empty: bool,
+}
+
+/// What happened to the grace period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordedGrace {
+    /// We raised it: written `grace 30s→70s`.
+    Raised(GraceRaise),
+    /// Somebody lowered it after an injection, to so many seconds, and our sleeps have to fit:
+    /// written `grace lowered to 50s`.
+    Lowered(i64),
 }
 
 /// The change to a container.
@@ -64,17 +74,32 @@ impl RecordedChange {
 
 impl fmt::Display for InjectionRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, hook) in self.containers.iter().enumerate() {
-            let comma = if i == 0 { "" } else { "," };
-            let RecordedHook { container, delay, change } = hook;
-            write!(f, "{comma}{container}={}s{}", delay.get(), change.suffix())?;
+        let mut between = "";
+        for RecordedHook { container, delay, change } in &self.containers {
+            write!(f, "{between}{container}={}s{}", delay.get(), change.suffix())?;
+            between = ",";
         }
-        match self.grace {
-            Some(GraceRaise { from: Some(from), to }) => write!(f, "; grace {from}s→{to}s")?,
-            Some(GraceRaise { from: None, to }) => write!(f, "; grace unset→{to}s")?,
-            None => {}
+        if !between.is_empty() {
+            between = "; ";
         }
-        f.write_str(if self.annotations_were_empty { "; annotations {}" } else { "" })
+        if let Some(grace) = self.grace {
+            write!(f, "{between}grace {grace}")?;
+            between = "; ";
+        }
+        if self.annotations_were_empty {
+            write!(f, "{between}annotations {{}}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for RecordedGrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Raised(GraceRaise { from: Some(from), to }) => write!(f, "{from}s→{to}s"),
+            Self::Raised(GraceRaise { from: None, to }) => write!(f, "unset→{to}s"),
+            Self::Lowered(to) => write!(f, "lowered to {to}s"),
+        }
     }
 }
 
@@ -98,22 +123,29 @@ impl FromStr for InjectionRecord {
 }
 
 fn parse(text: &str) -> Option<InjectionRecord> {
-    let mut parts = text.split("; ");
-    let containers = parts.next()?.split(',').map(parse_hook).collect::<Option<_>>()?;
-    let mut record = InjectionRecord { containers, ..InjectionRecord::default() };
-    for part in parts {
+    let mut record = InjectionRecord::default();
+    for (place, part) in text.split("; ").enumerate() {
         if let Some(grace) = part.strip_prefix("grace ") {
-            let (from, to) = grace.split_once('→')?;
-            let seconds = |text: &str| text.strip_suffix('s')?.parse::<i64>().ok();
-            let from = if from == "unset" { None } else { Some(seconds(from)?) };
-            record.grace = Some(GraceRaise { from, to: seconds(to)? });
+            record.grace = Some(parse_grace(grace)?);
         } else if part == "annotations {}" {
             record.annotations_were_empty = true;
+        } else if place == 0 {
+            record.containers = part.split(',').map(parse_hook).collect::<Option<_>>()?;
         } else {
             return None;
         }
     }
     Some(record)
+}
+
+fn parse_grace(text: &str) -> Option<RecordedGrace> {
+    let seconds = |text: &str| text.strip_suffix('s')?.parse::<i64>().ok();
+    if let Some(to) = text.strip_prefix("lowered to ") {
+        return seconds(to).map(RecordedGrace::Lowered);
+    }
+    let (from, to) = text.split_once('→')?;
+    let from = if from == "unset" { None } else { Some(seconds(from)?) };
+    Some(RecordedGrace::Raised(GraceRaise { from, to: seconds(to)? }))
 }
 
 fn parse_hook(text: &str) -> Option<RecordedHook> {
@@ -128,6 +160,16 @@ fn parse_hook(text: &str) -> Option<RecordedHook> {
 }
 
 impl InjectionRecord {
+    /// Whether it names no change.
+    pub(super) fn is_empty(&self) -> bool {
+        self.containers.is_empty() && self.grace.is_none()
+    }
+
+    /// How much of the space for annotations it takes, in bytes.
+    pub(super) fn annotation_bytes(&self) -> usize {
+        INJECTED_ANNOTATION.len() + self.to_string().len()
+    }
+
     /// The change to `container`.
     pub fn of(&self, container: &str) -> Option<&RecordedHook> {
         self.containers.iter().find(|hook| hook.container == container)
@@ -143,7 +185,9 @@ impl InjectionRecord {
             operations.extend(hook.and_then(|hook| hook.removal(index, &container["lifecycle"])));
         }
         let grace = ["spec", "terminationGracePeriodSeconds"];
-        if let Some(raise) = self.grace.filter(|raise| pod["spec"][grace[1]] == json!(raise.to)) {
+        if let Some(RecordedGrace::Raised(raise)) = self.grace
+            && pod["spec"][grace[1]] == json!(raise.to)
+        {
             operations.push(match raise.from {
                 Some(from) => add(grace, json!(from)),
                 None => remove(grace),
@@ -216,14 +260,20 @@ mod tests {
             hook("api", 90, RecordedChange::AddedToEmptyLifecycle),
             hook("old", 7, RecordedChange::Prepended),
         ],
-        grace: Some(GraceRaise { from: Some(30), to: 45 }),
+        grace: Some(RecordedGrace::Raised(GraceRaise { from: Some(30), to: 45 })),
         annotations_were_empty: true })]
     #[case::unset("web=5s; grace unset→45s", InjectionRecord {
         containers: vec![hook("web", 5, RecordedChange::Added)],
-        grace: Some(GraceRaise { from: None, to: 45 }), ..Default::default() })]
+        grace: Some(RecordedGrace::Raised(GraceRaise { from: None, to: 45 })), ..Default::default() })]
     #[case::negative("web=5s; grace -1s→15s", InjectionRecord {
         containers: vec![hook("web", 5, RecordedChange::Added)],
-        grace: Some(GraceRaise { from: Some(-1), to: 15 }), ..Default::default() })]
+        grace: Some(RecordedGrace::Raised(GraceRaise { from: Some(-1), to: 15 })), ..Default::default() })]
+    #[case::lowered("web=5s; grace lowered to 5s", InjectionRecord {
+        containers: vec![hook("web", 5, RecordedChange::Added)],
+        grace: Some(RecordedGrace::Lowered(5)), ..Default::default() })]
+    #[case::grace_alone("grace 30s→50s; annotations {}", InjectionRecord {
+        grace: Some(RecordedGrace::Raised(GraceRaise { from: Some(30), to: 50 })),
+        annotations_were_empty: true, ..Default::default() })]
     fn is_written_and_read(#[case] text: &str, #[case] record: InjectionRecord) {
         assert_eq!(record.to_string(), text);
         assert_eq!(text.parse(), Ok(record));

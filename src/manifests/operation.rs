@@ -12,8 +12,8 @@ use super::{
 use crate::{
     constants::{INJECTED_ANNOTATION, KUBERNETES_DEFAULT_GRACE_PERIOD},
     injection::{
-        Context, Controller, Decision, HookPlacement, Injection, InjectionRecord, Pod, Policy,
-        Reason, plan,
+        AnnotationsBytes, Context, Controller, Decision, HookPlacement, Injection, InjectionRecord,
+        Pod, Policy, Reason, plan,
     },
 };
 
@@ -65,7 +65,9 @@ fn inject(template: &Value, is_job: bool, policy: &Policy) -> Result<TemplateOut
     }
     let json = pod.to_string();
     let view: Pod<'_> = serde_json::from_str(&json).map_err(|error| without_position(&error))?;
-    let mut context = Context::of(&view, policy);
+    let AnnotationsBytes(length) =
+        serde_json::from_str(&json).map_err(|error| without_position(&error))?;
+    let mut context = Context { annotations_bytes: Some(length), ..Context::of(&view, policy) };
     // A template does not name the controller of its Pods: its kind does.
     if is_job {
         context.controller = Some(Controller::JOB);
@@ -88,18 +90,23 @@ fn inject(template: &Value, is_job: bool, policy: &Policy) -> Result<TemplateOut
 fn injected(injection: &Injection<'_>, grace: Option<i64>) -> String {
     let containers = injection.containers.iter().map(|container| {
         let before = match container.placement {
-            HookPlacement::Add { .. } => "",
             HookPlacement::Prepend { .. } => " before its own hook",
+            HookPlacement::Add { .. } | HookPlacement::Replace { .. } => "",
         };
         format!("{}={}s{before}", container.name, container.delay.get())
     });
     let containers: Vec<_> = containers.collect();
+    let containers = containers.join(",");
     let grace = grace.unwrap_or(KUBERNETES_DEFAULT_GRACE_PERIOD);
     let grace = match injection.grace {
         Some(raise) => format!("{grace}s→{}s", raise.to),
         None => format!("{grace}s kept"),
     };
-    format!("injected {}; grace {grace}", containers.join(","))
+    match injection.reason {
+        Reason::GraceTooShort => format!("raised the grace period {grace}"),
+        Reason::HookOutdated => format!("changed {containers}; grace {grace}"),
+        _ => format!("injected {containers}; grace {grace}"),
+    }
 }
 
 fn uninject(template: &Value) -> TemplateOutcome {

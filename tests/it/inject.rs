@@ -256,7 +256,7 @@ impl Form {
  metadata:
    name: web
 +  annotations:
-+    apisix-prestop/injected: "app=5s"
++    apisix-prestop/injected: "app=7s"
  spec:
    containers:
      - name: own
@@ -271,7 +271,7 @@ impl Form {
          postStart: {exec: {command: [x]}} # before
 +        preStop:
 +          sleep:
-+            seconds: 5
++            seconds: 7
 "#
 )]
 #[case::document_ends_and_empty_documents(

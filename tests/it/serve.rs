@@ -160,7 +160,10 @@ fn sigterm_ends_the_wait_for_credentials() {
     let took = started.elapsed();
     assert_eq!(status.code(), Some(0), "the program ends as asked, after {took:?}");
     let expected = Duration::from_secs(2)..Duration::from_secs(20);
-    assert!(expected.contains(&took), "the signal comes after 2 s, the plugin ends after 30: {took:?}");
+    assert!(
+        expected.contains(&took),
+        "the signal comes after 2 s, the plugin ends after 30: {took:?}"
+    );
 }
 
 #[tokio::test]

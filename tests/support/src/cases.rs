@@ -228,15 +228,23 @@ impl Case {
         let Expectation { containers, grace, injected, .. } = &self.expect;
         for container in before["spec"]["containers"].as_array_mut().into_iter().flatten() {
             let name = container["name"].as_str().unwrap_or_default();
-            if let Some(hook) = containers.get(name) {
-                container["lifecycle"]["preStop"] = hook.clone();
+            match containers.get(name) {
+                // The lifecycle is gone, with the hook of ours in it.
+                Some(Value::Null) => _ = container.as_object_mut().map(|c| c.remove("lifecycle")),
+                Some(hook) => container["lifecycle"]["preStop"] = hook.clone(),
+                None => {}
             }
         }
         if let Some(grace) = grace {
             before["spec"]["terminationGracePeriodSeconds"] = json!(grace);
         }
         if let Some(injected) = injected {
-            before["metadata"]["annotations"]["apisix-prestop/injected"] = json!(injected);
+            let annotations = &mut before["metadata"]["annotations"];
+            annotations["apisix-prestop/injected"] = json!(injected);
+            // The record is gone, with the last change.
+            if let (true, Some(annotations)) = (injected.is_empty(), annotations.as_object_mut()) {
+                annotations.remove("apisix-prestop/injected");
+            }
         }
         before
     }

@@ -1,0 +1,106 @@
+//! The containers that get a sleep, or have one of ours.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use super::{
+    decision::{HookPlacement, InjectedContainer, PreviousHook},
+    hook::Hook,
+    hook_state::{HookState, OurHook},
+    notice::{Notice, Notices},
+    overrides::Settings,
+    pod::{Container, ExistingHook, Pod, Word},
+    record::RecordedHook,
+};
+use crate::units::Delay;
+
+/// What earlier injections did, by the name of the container.
+pub(super) type Recorded<'r> = BTreeMap<&'r str, &'r RecordedHook>;
+
+/// The containers that get a sleep, or have one of ours.
+#[derive(Debug, Default)]
+pub(super) struct Candidates<'a> {
+    /// In the order of the Pod. A delay of 0 is possible.
+    pub(super) containers: Vec<InjectedContainer<'a>>,
+    /// Whether a container is left alone because the hook of another one calls it.
+    pub(super) is_coordinated: bool,
+}
+
+/// Looks at all containers. `longest_own` is the longest sleep that the author wrote.
+pub(super) fn candidates<'a>(
+    pod: &Pod<'a>,
+    recorded: &Recorded<'_>,
+    settings: &Settings<'_>,
+    hook: Hook,
+    longest_own: Option<Delay>,
+    notices: &mut Notices,
+) -> Candidates<'a> {
+    let mut found = Candidates::default();
+    let is_windows = pod.spec.is_windows();
+    for (index, container) in pod.spec.containers.iter().enumerate() {
+        let state = HookState::of(container, recorded.get(&*container.name).copied());
+        let lifecycle = container.lifecycle.as_ref();
+        let replace = HookPlacement::Replace {
+            is_alone: lifecycle.is_some_and(|lifecycle| !lifecycle.has_more()),
+        };
+        let (hook, placement, previous) = match state {
+            HookState::Missing { .. } if is_called_by_another(&pod.spec.containers, index) => {
+                found.is_coordinated = true;
+                continue;
+            }
+            HookState::Missing { lifecycle } => (hook, HookPlacement::Add { lifecycle }, None),
+            // Every version of the API knows exec. A native sleep would be removed again.
+            HookState::Stripped(recorded) => {
+                let container = container.name.clone().into_owned();
+                notices.push(Notice::HookStripped { container });
+                (Hook::Exec, replace, Some(PreviousHook::new(recorded, None)))
+            }
+            HookState::Ours(recorded, OurHook::Before(command)) => {
+                let previous = PreviousHook::new(recorded, Some(Hook::Exec));
+                (Hook::Exec, prepend(command), Some(previous))
+            }
+            // What became exec does not become a native sleep again: it may have been stripped.
+            HookState::Ours(recorded, OurHook::Whole(now)) => {
+                let hook = if is_windows || hook == Hook::Sleep { now } else { hook };
+                (hook, replace, Some(PreviousHook::new(recorded, Some(now))))
+            }
+            HookState::Own(own) | HookState::Edited(own) => {
+                // A hook that waits does what is wanted.
+                if !settings.prepend || own.waits() {
+                    continue;
+                }
+                let Some(command) = prependable(own).filter(|_| !is_windows) else {
+                    let container = container.name.clone().into_owned();
+                    notices.push(Notice::HookNotPrependable { container });
+                    continue;
+                };
+                (Hook::Exec, prepend(command), None)
+            }
+        };
+        // A sleep that goes before an own hook does not have to be as long as that.
+        let is_prepended = matches!(placement, HookPlacement::Prepend { .. });
+        let longest_own = longest_own.filter(|_| !is_prepended);
+        let delay = settings.delay_of(&container.name, longest_own);
+        let name = container.name.clone();
+        found.containers.push(InjectedContainer { index, name, delay, hook, placement, previous });
+    }
+    found
+}
+
+fn prependable<'p, 'a>(hook: &'p ExistingHook<'a>) -> Option<&'p [Word<'a>]> {
+    hook.exec.as_ref().map(|exec| &exec.command[..]).filter(|command| !command.is_empty())
+}
+
+fn prepend<'a>(command: &[Word<'a>]) -> HookPlacement<'a> {
+    HookPlacement::Prepend { command: command.iter().map(|word| Cow::clone(&word.0)).collect() }
+}
+
+/// Whether the preStop hook of another container calls this one over HTTP. Such a container ends its
+/// work when it is told to, and expects SIGTERM to follow: a sleep of ours would start at the same
+/// moment and delay that. Knative's queue-proxy is the known example.
+fn is_called_by_another(containers: &[Container<'_>], index: usize) -> bool {
+    let called = &containers[index];
+    !called.ports.is_empty()
+        && containers.iter().enumerate().any(|(caller, container)| {
+            caller != index && container.called_port().is_some_and(|port| called.has_port(port))
+        })
+}

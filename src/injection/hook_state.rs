@@ -1,0 +1,90 @@
+//! What the preStop hook of a container is now.
+
+use super::{
+    hook::{Hook, PREPEND},
+    pod::{Container, ExistingHook, Presence, Word},
+    record::{RecordedChange, RecordedHook},
+};
+
+/// What the preStop hook of a container is now. The record of an earlier injection is a hint: what
+/// is in the Pod decides.
+#[derive(Debug)]
+pub(super) enum HookState<'p, 'a> {
+    /// There is none.
+    Missing {
+        /// Whether there is a `lifecycle` to put it into.
+        lifecycle: Presence,
+    },
+    /// We wrote a native sleep, and a webhook that does not know it left an empty handler, which
+    /// the API server does not admit.
+    Stripped(&'p RecordedHook),
+    /// It is ours, and as we wrote it.
+    Ours(&'p RecordedHook, OurHook<'p, 'a>),
+    /// It is ours no more: somebody has changed it since.
+    Edited(&'p ExistingHook<'a>),
+    /// It is the author's.
+    Own(&'p ExistingHook<'a>),
+}
+
+impl<'p, 'a> HookState<'p, 'a> {
+    /// The state of a container, of which an earlier injection may have left a record.
+    pub(super) fn of(container: &'p Container<'a>, recorded: Option<&'p RecordedHook>) -> Self {
+        let Some(lifecycle) = &container.lifecycle else {
+            return Self::Missing { lifecycle: Presence::Absent };
+        };
+        match (&lifecycle.pre_stop, recorded) {
+            (None, _) if !lifecycle.has_more() => Self::Missing { lifecycle: Presence::Empty },
+            (None, _) => Self::Missing { lifecycle: Presence::Filled },
+            (Some(hook), Some(recorded)) if hook.is_empty() => Self::Stripped(recorded),
+            (Some(hook), None) if hook.is_empty() => Self::Missing { lifecycle: Presence::Filled },
+            (Some(hook), Some(recorded)) => match OurHook::find(hook, recorded) {
+                Some(ours) => Self::Ours(recorded, ours),
+                None => Self::Edited(hook),
+            },
+            (Some(hook), None) => Self::Own(hook),
+        }
+    }
+
+    /// The hook, if it is the author's.
+    pub(super) fn own(&self) -> Option<&'p ExistingHook<'a>> {
+        match self {
+            Self::Own(hook) | Self::Edited(hook) => Some(hook),
+            Self::Missing { .. } | Self::Stripped(_) | Self::Ours(..) => None,
+        }
+    }
+}
+
+/// A hook of ours that nobody has changed since the injection.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OurHook<'p, 'a> {
+    /// The whole hook.
+    Whole(Hook),
+    /// A sleep before this command.
+    Before(&'p [Word<'a>]),
+}
+
+impl<'p, 'a> OurHook<'p, 'a> {
+    /// What is ours in `hook`, if it is what the record says.
+    pub(super) fn find(hook: &'p ExistingHook<'a>, recorded: &RecordedHook) -> Option<Self> {
+        let delay = recorded.delay.get();
+        let command = hook.exec.as_ref().map_or(&[][..], |exec| &exec.command);
+        if recorded.change == RecordedChange::Prepended {
+            let (sleep, own) = command.split_at_checked(PREPEND.len() + 1)?;
+            let words = sleep.iter().map(|word| &*word.0);
+            let is_ours = words.eq(PREPEND.into_iter().chain([&*delay.to_string()]));
+            return (is_ours && !own.is_empty()).then_some(Self::Before(own));
+        }
+        match (&hook.sleep, command) {
+            (Some(sleep), []) if sleep.seconds == i64::from(delay) => {
+                Some(Self::Whole(Hook::Sleep))
+            }
+            (None, [shell, flag, script])
+                if [&*shell.0, &*flag.0] == ["/bin/sh", "-c"]
+                    && script.0.strip_prefix("sleep ") == Some(&*delay.to_string()) =>
+            {
+                Some(Self::Whole(Hook::Exec))
+            }
+            _ => None,
+        }
+    }
+}
