@@ -3,10 +3,12 @@
 mod connect;
 mod events;
 mod hook_choice;
+mod outdated_kubelet;
 mod version;
 mod watch;
 
 pub(crate) use connect::connect;
 pub(crate) use events::event_queue;
 pub(crate) use hook_choice::{choose_hook, follow_hook};
+pub(crate) use outdated_kubelet::OutdatedKubeletMetrics;
 pub(crate) use watch::{Follower, retry_delays};

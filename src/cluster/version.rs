@@ -7,8 +7,6 @@
 
 use k8s_openapi::apimachinery::pkg::version::Info;
 
-use crate::injection::Hook;
-
 const SLEEP_IN_KUBELET: u32 = 30;
 const SLEEP_IN_EVERY_KUBELET: u32 = 33;
 
@@ -37,17 +35,11 @@ impl SleepSupport {
     }
 }
 
-/// The hook for a cluster whose API server depends on its kubelets, given the
-/// `status.nodeInfo.kubeletVersion` of every node. No node yet means no kubelet to trust.
-pub(super) fn hook_for_kubelets<'a>(versions: impl IntoIterator<Item = &'a str>) -> Hook {
-    let mut versions = versions.into_iter().peekable();
-    let any = versions.peek().is_some();
-    let all_know = versions.all(|version| {
-        let mut parts = version.trim_start_matches('v').splitn(3, '.');
-        let (major, minor_part) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-        minor(major, minor_part).is_some_and(|minor| minor >= SLEEP_IN_KUBELET)
-    });
-    if any && all_know { Hook::Sleep } else { Hook::Exec }
+/// Whether a kubelet of this version (`status.nodeInfo.kubeletVersion`) runs the native sleep.
+pub(super) fn kubelet_knows_sleep(version: &str) -> bool {
+    let mut parts = version.trim_start_matches('v').splitn(3, '.');
+    let (major, minor_part) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+    minor(major, minor_part).is_some_and(|minor| minor >= SLEEP_IN_KUBELET)
 }
 
 /// An API server can behave as an older one (KEP-4330).
@@ -97,11 +89,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case::all_new(&["v1.30.0", "v1.32.1-eks-7f9249a", "v1.31.4+k3s1"], Hook::Sleep)]
-    #[case::one_old(&["v1.30.0", "v1.29.9"], Hook::Exec)]
-    #[case::one_unreadable(&["v1.30.0", ""], Hook::Exec)]
-    #[case::no_nodes(&[], Hook::Exec)]
-    fn every_kubelet_has_to_know_it(#[case] versions: &[&str], #[case] hook: Hook) {
-        assert_eq!(hook_for_kubelets(versions.iter().copied()), hook, "{versions:?}");
+    #[case::first("v1.30.0", true)]
+    #[case::of_a_vendor("v1.32.1-eks-7f9249a", true)]
+    #[case::of_k3s("v1.31.4+k3s1", true)]
+    #[case::older("v1.29.9", false)]
+    #[case::virtual_kubelet("v1.19-vk", false)]
+    #[case::not_reported_yet("", false)]
+    fn a_kubelet_says_by_its_version_what_it_knows(#[case] version: &str, #[case] knows: bool) {
+        assert_eq!(kubelet_knows_sleep(version), knows, "{version:?}");
     }
 }

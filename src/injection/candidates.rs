@@ -25,6 +25,16 @@ pub(super) struct Candidates<'a> {
     pub(super) is_coordinated: bool,
 }
 
+/// The hook for all containers of a Pod. Where a webhook has removed one native sleep, it removes the
+/// next one too.
+pub(super) fn hook_of_pod(pod: &Pod<'_>, recorded: &Recorded<'_>, hook: Hook) -> Hook {
+    let was_stripped = pod.spec.containers.iter().any(|container| {
+        let state = HookState::of(container, recorded.get(&*container.name).copied());
+        matches!(state, HookState::Stripped(_) | HookState::Ours(_, OurHook::Whole(Hook::Exec)))
+    });
+    if was_stripped { Hook::Exec } else { hook }
+}
+
 /// Looks at all containers. `longest_own` is the longest sleep that the author wrote.
 pub(super) fn candidates<'a>(
     pod: &Pod<'a>,
@@ -52,7 +62,8 @@ pub(super) fn candidates<'a>(
             HookState::Stripped(recorded) => {
                 let container = container.name.clone().into_owned();
                 notices.push(Notice::HookStripped { container });
-                (Hook::Exec, replace, Some(PreviousHook::new(recorded, None)))
+                let previous = recorded.map(|recorded| PreviousHook::new(recorded, None));
+                (Hook::Exec, replace, previous)
             }
             HookState::Ours(recorded, OurHook::Before(command)) => {
                 let previous = PreviousHook::new(recorded, Some(Hook::Exec));

@@ -15,9 +15,9 @@ pub(super) enum HookState<'p, 'a> {
         /// Whether there is a `lifecycle` to put it into.
         lifecycle: Presence,
     },
-    /// We wrote a native sleep, and a webhook that does not know it left an empty handler, which
-    /// the API server does not admit.
-    Stripped(&'p RecordedHook),
+    /// There is an empty handler, which the API server does not admit: a webhook that is built with
+    /// older types has removed what it does not know. There may be a record of what we wrote.
+    Stripped(Option<&'p RecordedHook>),
     /// It is ours, and as we wrote it.
     Ours(&'p RecordedHook, OurHook<'p, 'a>),
     /// It is ours no more: somebody has changed it since.
@@ -35,8 +35,7 @@ impl<'p, 'a> HookState<'p, 'a> {
         match (&lifecycle.pre_stop, recorded) {
             (None, _) if !lifecycle.has_more() => Self::Missing { lifecycle: Presence::Empty },
             (None, _) => Self::Missing { lifecycle: Presence::Filled },
-            (Some(hook), Some(recorded)) if hook.is_empty() => Self::Stripped(recorded),
-            (Some(hook), None) if hook.is_empty() => Self::Missing { lifecycle: Presence::Filled },
+            (Some(hook), recorded) if hook.is_empty() => Self::Stripped(recorded),
             (Some(hook), Some(recorded)) => match OurHook::find(hook, recorded) {
                 Some(ours) => Self::Ours(recorded, ours),
                 None => Self::Edited(hook),

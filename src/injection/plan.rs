@@ -1,9 +1,9 @@
 //! The decision.
 
 use super::{
-    candidates::{Candidates, Recorded, candidates},
+    candidates::{Candidates, Recorded, candidates, hook_of_pod},
     context::Context,
-    decision::{Decision, InjectedContainer, Injection, Plan, Reason},
+    decision::{Decision, HookPlacement, InjectedContainer, Injection, Plan, Reason},
     fit::fit,
     grace::{self, GraceRaise},
     hook::Hook,
@@ -49,14 +49,16 @@ fn inject<'a>(
     let recorded: Recorded<'_> =
         record.containers.iter().map(|hook| (&*hook.container, hook)).collect();
     let settings = overrides::settings(pod, policy, notices);
+    let hook = hook_of_pod(pod, &recorded, policy.hook);
     let longest_own = longest_own_sleep(pod, &recorded, policy.max_delay);
     let Candidates { mut containers, is_coordinated } =
-        candidates(pod, &recorded, &settings, policy.hook, longest_own, notices);
+        candidates(pod, &recorded, &settings, hook, longest_own, notices);
 
-    let is_windows = policy.hook == Hook::Exec && pod.spec.is_windows();
+    let is_windows = hook == Hook::Exec && pod.spec.is_windows();
     let mut needs_native_sleep = false;
     containers.retain(|container| {
-        let is_lost = is_windows && container.previous.is_none() && container.delay.get() > 0;
+        let is_new = matches!(container.placement, HookPlacement::Add { .. });
+        let is_lost = is_windows && is_new && container.delay.get() > 0;
         needs_native_sleep |= is_lost;
         !is_lost
     });

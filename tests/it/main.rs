@@ -13,6 +13,7 @@ mod inject;
 mod injection;
 mod limits;
 mod manifests;
+mod other_webhooks;
 mod pods;
 mod properties;
 mod router;

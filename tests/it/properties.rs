@@ -8,13 +8,13 @@ use support::{
     plan::{applied, notices, patch, patched},
 };
 
-fn grace(pod: &Value) -> i64 {
+pub(super) fn grace(pod: &Value) -> i64 {
     pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30)
 }
 
 /// The rules of the API for what we touch, as in `validateLifecycle` and `validateHandler` of
 /// Kubernetes: one handler a hook, and a native sleep that is no longer than the grace period.
-fn faults(pod: &Value) -> Vec<String> {
+pub(super) fn faults(pod: &Value) -> Vec<String> {
     let mut faults = Vec::new();
     for container in pod["spec"]["containers"].as_array().unwrap() {
         let Some(hook) = container["lifecycle"]["preStop"].as_object() else { continue };

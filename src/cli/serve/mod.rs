@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     admission::{Observer, ReviewLog, ReviewMetrics, Reviewer},
-    cluster::{choose_hook, connect, event_queue, follow_hook},
+    cluster::{OutdatedKubeletMetrics, choose_hook, connect, event_queue, follow_hook},
     injection::{Hook, Policy},
     readiness::Readiness,
     server::{BindError, ListenerOptions, accept, admin_router, bind, webhook_router},
@@ -97,6 +97,7 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let readiness = Arc::new(Readiness::default());
     let mut registry = telemetry::registry();
     let review_metrics = ReviewMetrics::register(&mut registry);
+    let kubelets = OutdatedKubeletMetrics::register(&mut registry);
     let tls = Tls::new(tls, &readiness, CertificateMetrics::register(&mut registry))?;
     let tls_config = tls.server_config()?;
     let is_first_try = tls.is_self_signed();
@@ -132,7 +133,7 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         tasks.follow(FollowerTask::Certificate, task, &background);
     }
     let choice = tokio::select! {
-        choice = HookChoice::new(&injection, client.as_ref(), &background) => choice,
+        choice = HookChoice::new(&injection, client.as_ref(), &kubelets, &background) => choice,
         () = signals.next() => return Ok(()),
     };
     let policy = injection.policy(choice.hook)?;
@@ -146,7 +147,7 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     if let Some(client) = client.filter(|_| injection.hook == HookMode::Auto) {
         let reviewer = reviewer.clone();
         let on_answer = move |hook| reviewer.update_policy(|policy| Policy { hook, ..*policy });
-        let task = follow_hook(client, choice.is_known, on_answer);
+        let task = follow_hook(client, kubelets, choice.is_known, on_answer);
         tasks.follow(FollowerTask::ClusterVersion, task, &background);
     }
     let router = webhook_router(reviewer, readiness.clone());
@@ -219,12 +220,18 @@ struct HookChoice {
 }
 
 impl HookChoice {
-    async fn new(injection: &InjectionArgs, client: Option<&Client>, background: &Handle) -> Self {
+    async fn new(
+        injection: &InjectionArgs,
+        client: Option<&Client>,
+        kubelets: &OutdatedKubeletMetrics,
+        background: &Handle,
+    ) -> Self {
         let hook = match (injection.hook.fixed(), client.cloned()) {
             (Some(hook), _) => return Self { hook, is_known: true },
             (None, None) => return Self { hook: Hook::Exec, is_known: true },
             (None, Some(client)) => {
-                background.spawn(async move { choose_hook(&client).await }).await
+                let kubelets = kubelets.clone();
+                background.spawn(async move { choose_hook(&client, &kubelets).await }).await
             }
         };
         let error = match hook {
