@@ -55,6 +55,26 @@ pub const MAX_NOTICES: usize = 20;
 /// Most bytes that the annotations of a Pod may have, keys and values together. The API server
 /// rejects a Pod with more.
 pub const MAX_ANNOTATIONS_BYTES: usize = 256 * 1024;
+/// Most containers, and most init containers, of a Pod that is looked at. A Pod with more is left
+/// alone (`too_large`), as one beyond any of the limits below: webhooks run before the API server
+/// checks a length, and every Pod of the cluster shares the memory of a replica.
+pub const MAX_CONTAINERS: usize = 256;
+/// Most ports of a container.
+pub const MAX_PORTS: usize = 64;
+/// Most words of a command.
+pub const MAX_COMMAND_WORDS: usize = 256;
+/// Most terms of a node affinity, expressions of a term, and values of an expression.
+pub const MAX_AFFINITY_ENTRIES: usize = 16;
+/// Most owners of a Pod.
+pub const MAX_OWNERS: usize = 64;
+/// Most labels of a Pod.
+pub const MAX_LABELS: usize = 256;
+/// Longest name of an object, in bytes.
+pub const MAX_NAME_BYTES: usize = 253;
+/// Longest name of a container, and longest value of a label, in bytes.
+pub const MAX_LABEL_BYTES: usize = 63;
+/// Longest record of an injection that is read, in bytes: longer than any that is written.
+pub const MAX_RECORD_BYTES: usize = 32 * 1024;
 /// Grace period that the API server sets on a Pod without one, in seconds.
 pub const KUBERNETES_DEFAULT_GRACE_PERIOD: i64 = 30;
 
@@ -69,6 +89,10 @@ pub const ADMISSION_API_VERSION: &str = "admission.k8s.io/v1";
 pub const MAX_BODY_BYTES: usize = 7 * 1024 * 1024;
 /// How much of a larger body is read and discarded before the response, in bytes.
 pub const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
+/// Longest text whose errors are reported in detail, in bytes.
+pub const MAX_REPORTED_BYTES: usize = 256 * 1024;
+/// Longest message about a request that gets no review, in bytes.
+pub const MAX_REFUSAL_BYTES: usize = 512;
 /// Longest warning, in bytes. The API reference asks for no more than 120 characters, and the
 /// warnings are ASCII.
 pub const MAX_WARNING_LENGTH: usize = 120;
@@ -102,6 +126,9 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// Size of the read buffer of a connection, in bytes.
 pub const MAX_BUFFER_BYTES: u32 = 32 * 1024;
+/// How much of each body is not counted against [`MAX_BODIES_BYTES`], in bytes: an ordinary review
+/// fits.
+pub const BODY_ALLOWANCE_BYTES: usize = 32 * 1024;
 /// Memory for all bodies that arrive in more than one piece, in bytes.
 pub const MAX_BODIES_BYTES: usize = 2 * MAX_BODY_BYTES;
 /// How often the files of the certificate are read.

@@ -14,9 +14,11 @@ impl Observer for ReviewLog {
     fn reviewed(&self, review: &Review<'_, '_>) {
         let Review { request, plan, outcome, .. } = review;
         let namespace = &*request.namespace;
-        let metadata = request.object.as_ref().and_then(|pod| pod.metadata.as_ref());
+        // A line is short, whatever is in the Pod.
+        let object = request.object.as_ref().filter(|pod| !pod.is_too_large());
+        let metadata = object.and_then(|pod| pod.metadata.as_ref());
         let pod = metadata.map(|metadata| metadata.display_name());
-        let owner = request.object.as_ref().and_then(|pod| pod.controller());
+        let owner = object.and_then(|pod| pod.controller());
         let owner = owner.map(tracing::field::display);
         let injection = match &plan.decision {
             Decision::Inject(injection) => Some(injection),

@@ -5,6 +5,8 @@ use std::fmt;
 use axum::http::StatusCode;
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
+use crate::constants::MAX_REFUSAL_BYTES;
+
 /// Why a request gets no review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
@@ -62,6 +64,11 @@ pub struct RefusedRequest {
 impl RefusedRequest {
     /// A request that is refused because of `message`.
     pub fn new(refusal: Refusal, message: impl fmt::Display) -> Self {
-        Self { refusal, message: message.to_string() }
+        let mut message = message.to_string();
+        let end = message.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_REFUSAL_BYTES);
+        if let Some(end) = end {
+            message.truncate(end);
+        }
+        Self { refusal, message }
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::json;
 use crate::{
-    constants::{ADMISSION_API_VERSION, MAX_ANNOTATIONS_BYTES},
+    constants::{ADMISSION_API_VERSION, MAX_ANNOTATIONS_BYTES, MAX_NAME_BYTES},
     injection::{AnnotationsBytes, Pod},
 };
 
@@ -99,6 +99,9 @@ pub enum MalformedReview {
         /// Its kind.
         kind: String,
     },
+    /// The API server never sends such a long name.
+    #[error("uid or namespace has more than {MAX_NAME_BYTES} bytes")]
+    TooLong,
     /// It has no request: it may be a response.
     #[error("the AdmissionReview has no request")]
     NoRequest,
@@ -164,7 +167,11 @@ fn read_as<'a, O: Deserialize<'a>>(
         let (api_version, kind) = (shorten(review.api_version), shorten(review.kind));
         return Err(MalformedReview::OtherKind { api_version, kind });
     }
-    review.request.ok_or(MalformedReview::NoRequest)
+    let request = review.request.ok_or(MalformedReview::NoRequest)?;
+    if request.uid.len().max(request.namespace.len()) > MAX_NAME_BYTES {
+        return Err(MalformedReview::TooLong);
+    }
+    Ok(request)
 }
 
 #[cfg(test)]

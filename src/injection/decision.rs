@@ -175,6 +175,8 @@ pub enum Reason {
     /// The request does not create a Pod. (Neither `lifecycle` nor the grace period of an existing
     /// Pod can change.)
     NotPodCreate,
+    /// Something is longer than the API allows, or than any Pod needs. Nothing is looked at.
+    TooLarge,
     /// The Pod carries the label `apisix-prestop/inject: disabled` (or `"false"`).
     OptedOut,
     /// The Pod is the API object of a static Pod, which the kubelet runs from a file.

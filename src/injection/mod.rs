@@ -12,7 +12,6 @@ mod hook;
 mod hook_state;
 mod known_sleep;
 mod notice;
-mod null;
 mod overrides;
 mod own_hooks;
 mod patch;
@@ -28,9 +27,9 @@ pub use hook::Hook;
 pub use notice::{Accepted, Instead, Notice, NoticeName};
 pub use plan::plan;
 pub use pod::{
-    Affinity, AnnotationsBytes, Container, ContainerPort, ExecAction, ExistingHook, HttpGetAction,
-    KnownAnnotations, Labels, Lifecycle, Metadata, NodeSelector, OwnerReference, Pod, PodOs,
-    PodSpec, Port, Presence, Probe, SecurityContext, SleepAction, Word,
+    Affinity, AnnotationsBytes, Bounded, Container, ContainerPort, ExecAction, ExistingHook,
+    HttpGetAction, KnownAnnotations, Labels, Lifecycle, Metadata, NodeSelector, OwnerReference,
+    Pod, PodOs, PodSpec, Port, Presence, Probe, SecurityContext, SleepAction, Word,
 };
 pub use policy::{GracePolicy, Policy};
 pub use record::{InjectionRecord, ParseRecordError, RecordedChange, RecordedGrace, RecordedHook};

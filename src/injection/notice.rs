@@ -278,6 +278,11 @@ impl fmt::Display for Instead {
     }
 }
 
+/// As much of a user's text as a notice can show: 20 notices must not hold 20 copies of it.
+pub(super) fn excerpt(text: &str) -> String {
+    text.chars().take(MAX_WARNING_LENGTH).collect()
+}
+
 /// A user's text in quotes, shortened and escaped: a warning stays a short line of ASCII.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", shortened(value))

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    notice::{Accepted, Instead, Notice, Notices},
+    notice::{Accepted, Instead, Notice, Notices, excerpt},
     pod::Pod,
     policy::Policy,
 };
@@ -54,7 +54,7 @@ pub(super) fn settings<'p>(
         && !["true", INJECT_ENABLED].contains(&value)
         && !INJECT_DISABLED.contains(&value)
     {
-        notices.push(Notice::LabelUnknown { value: value.to_owned() });
+        notices.push(Notice::LabelUnknown { value: excerpt(value) });
     }
     let unknown = pod.annotations_of_ours().filter(|(key, _)| !ANNOTATIONS.contains(key));
     for (key, _) in unknown.take(MAX_NOTICES) {
@@ -62,7 +62,7 @@ pub(super) fn settings<'p>(
         let start: String = key.chars().take(MAX_KEY_LENGTH).collect();
         let distance = |known: &&str| strsim::damerau_levenshtein(known, &start);
         if let Some(nearest) = ANNOTATIONS.into_iter().min_by_key(distance) {
-            notices.push(Notice::AnnotationUnknown { key: key.to_owned(), nearest });
+            notices.push(Notice::AnnotationUnknown { key: excerpt(key), nearest });
         }
     }
     Settings {
@@ -122,7 +122,7 @@ fn container_delays<'p>(
         match delay.filter(|_| !name.is_empty() && !twice) {
             None => notices.push(malformed(KEY, entry, Accepted::ContainerDelay, Instead::Nothing)),
             Some(_) if !names.contains(name) => {
-                notices.push(Notice::ContainerUnknown { name: name.to_owned() });
+                notices.push(Notice::ContainerUnknown { name: excerpt(name) });
             }
             Some(delay) => _ = delays.insert(name, delay),
         }
@@ -162,9 +162,9 @@ fn prepend(pod: &Pod<'_>, notices: &mut Notices) -> bool {
 }
 
 fn malformed(key: &'static str, value: &str, accepted: Accepted, instead: Instead) -> Notice {
-    Notice::AnnotationMalformed { key, value: value.to_owned(), accepted, instead }
+    Notice::AnnotationMalformed { key, value: excerpt(value), accepted, instead }
 }
 
 fn above_maximum(key: &'static str, value: &str, maximum: u32) -> Notice {
-    Notice::AnnotationAboveMaximum { key, value: value.to_owned(), maximum }
+    Notice::AnnotationAboveMaximum { key, value: excerpt(value), maximum }
 }

@@ -33,6 +33,9 @@ fn inject<'a>(
     notices: &mut Notices,
 ) -> Result<Injection<'a>, Reason> {
     let policy = context.policy;
+    if pod.is_too_large() {
+        return Err(Reason::TooLarge);
+    }
     if pod.inject_label().is_some_and(|value| INJECT_DISABLED.contains(&value)) {
         return Err(Reason::OptedOut);
     }

@@ -17,7 +17,10 @@ use super::{
     grace::GraceRaise,
     hook::{Hook, behind_prepended},
 };
-use crate::{constants::INJECTED_ANNOTATION, units::Delay};
+use crate::{
+    constants::{INJECTED_ANNOTATION, MAX_RECORD_BYTES},
+    units::Delay,
+};
 
 /// The changes to a Pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,7 +121,10 @@ impl FromStr for InjectionRecord {
     type Err = ParseRecordError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).ok_or(ParseRecordError)
+        Some(text)
+            .filter(|text| text.len() <= MAX_RECORD_BYTES)
+            .and_then(parse)
+            .ok_or(ParseRecordError)
     }
 }
 

@@ -9,10 +9,13 @@ use tokio::{
     time::timeout,
 };
 
-use crate::constants::{MAX_BODIES_BYTES, MAX_BODY_BYTES, MAX_DISCARDED_BYTES};
+use crate::constants::{
+    BODY_ALLOWANCE_BYTES, MAX_BODIES_BYTES, MAX_BODY_BYTES, MAX_DISCARDED_BYTES,
+};
 
-/// The memory for bodies that arrive in more than one piece. Most bodies arrive in one: they take
-/// nothing of the budget, and are read however many large ones are on their way.
+/// The memory for bodies that arrive in more than one piece. A body that arrives in one, and the
+/// beginning of every other, take nothing of the budget: an ordinary review is read however many
+/// large bodies are on their way.
 #[derive(Debug)]
 pub(super) struct BodyBudget(Semaphore);
 
@@ -70,19 +73,23 @@ async fn collect<'r>(
             discard(body).await;
             return Err(BodyError::TooLarge);
         }
-        if whole.is_empty() {
-            if body.is_end_stream() {
-                return Ok(ReceivedBody { bytes: data, _taken: None });
-            }
-            let rest = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-            whole.reserve(data.len() + rest.min(MAX_BODY_BYTES - data.len()));
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(ReceivedBody { bytes: data, _taken: None });
         }
         // For what has arrived, not for what is announced: an announcement costs nothing.
-        let more = budget.0.try_acquire_many(u32::try_from(data.len()).unwrap_or(u32::MAX));
-        let more = more.map_err(|_| BodyError::NoBudget)?;
-        match &mut taken {
-            Some(taken) => taken.merge(more),
-            None => taken = Some(more),
+        let length = whole.len() + data.len();
+        let free = BODY_ALLOWANCE_BYTES.max(whole.len());
+        if length > free {
+            let more = u32::try_from(length - free).unwrap_or(u32::MAX);
+            let more = budget.0.try_acquire_many(more).map_err(|_| BodyError::NoBudget)?;
+            match &mut taken {
+                Some(taken) => taken.merge(more),
+                None => taken = Some(more),
+            }
+        }
+        if whole.capacity() < length {
+            // A doubling would take twice what is counted.
+            whole.reserve_exact(data.len().max(whole.len() / 4));
         }
         whole.extend_from_slice(&data);
     }

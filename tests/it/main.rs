@@ -8,6 +8,7 @@
 )]
 
 mod architecture;
+mod attacks;
 mod docs;
 mod inject;
 mod injection;

@@ -6,14 +6,16 @@
 //!
 //! - Of a skipped value it checks only brackets and strings. An API server wrote it, and no patch
 //!   depends on it.
-//! - When it cannot read a text, serde_json reads the text again and reports the error.
+//! - When it cannot read a text, serde_json reads the text again and reports the error. The errors of
+//!   serde_json quote the text, so of a long text nothing is said but that it is wrong.
 
 mod reader;
 mod step;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::Error};
 
-use reader::Reader;
+use self::reader::Reader;
+use crate::constants::MAX_REPORTED_BYTES;
 
 /// Reads the whole of `text`.
 ///
@@ -23,6 +25,9 @@ pub fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> 
     let mut reader = Reader::new(text);
     match T::deserialize(&mut reader) {
         Ok(value) if reader.is_at_end() => Ok(value),
+        _ if text.len() > MAX_REPORTED_BYTES => {
+            Err(serde_json::Error::custom("a field has the wrong type, or the text is not JSON"))
+        }
         _ => serde_json::from_str(text),
     }
 }

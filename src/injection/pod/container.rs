@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{ExistingHook, Port, SecurityContext, Word};
-use crate::injection::null::null_as_default;
+use super::{Bounded, ExistingHook, Port, SecurityContext, Word};
+use crate::constants::{MAX_LABEL_BYTES, MAX_PORTS};
 
 /// The fields of a container that the decision reads.
 #[derive(Debug, Deserialize)]
@@ -24,8 +24,8 @@ pub struct Container<'a> {
     #[serde(default)]
     pub security_context: Option<SecurityContext>,
     /// The ports that it names. It may listen on others.
-    #[serde(borrow, default, deserialize_with = "null_as_default")]
-    pub ports: Vec<ContainerPort<'a>>,
+    #[serde(borrow, default)]
+    pub ports: Bounded<ContainerPort<'a>, MAX_PORTS>,
     /// The probe that restarts the container when it fails.
     #[serde(default)]
     pub liveness_probe: Option<Probe>,
@@ -35,6 +35,13 @@ pub struct Container<'a> {
 }
 
 impl Container<'_> {
+    pub(super) fn is_too_large(&self) -> bool {
+        let hook = self.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref());
+        self.name.len() > MAX_LABEL_BYTES
+            || self.ports.is_cut()
+            || hook.and_then(|hook| hook.exec.as_ref()).is_some_and(|exec| exec.command.is_cut())
+    }
+
     /// The port that an HTTP hook of this container calls in the Pod.
     pub(in crate::injection) fn called_port(&self) -> Option<i64> {
         let request = self.lifecycle.as_ref()?.pre_stop.as_ref()?.http_get.as_ref()?;

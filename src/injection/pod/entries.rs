@@ -8,11 +8,14 @@ use serde::{
 };
 
 use super::Word;
-use crate::constants::{KEY_PREFIX, MIRROR_ANNOTATION};
+use crate::constants::{ANNOTATIONS, KEY_PREFIX, MAX_LABELS, MAX_NOTICES, MIRROR_ANNOTATION};
 
 /// The labels of a Pod, in the order of the text.
 #[derive(Debug, Default)]
-pub struct Labels<'a>(Vec<KeyValue<'a>>);
+pub struct Labels<'a> {
+    labels: Vec<KeyValue<'a>>,
+    is_cut: bool,
+}
 
 /// The annotations of a Pod that we read, in the order of the text.
 ///
@@ -41,12 +44,17 @@ pub enum Presence {
 impl Labels<'_> {
     /// The value at `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        value(&self.0, key)
+        value(&self.labels, key)
+    }
+
+    /// Whether there are more than are kept.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// All labels.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
+        self.labels.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 }
 
@@ -66,8 +74,16 @@ impl KnownAnnotations<'_> {
         self.presence
     }
 
-    fn is_known(key: &str) -> bool {
-        key.starts_with(KEY_PREFIX) || key == MIRROR_ANNOTATION
+    /// The length of what is kept, in bytes.
+    pub(super) fn known_bytes(&self) -> usize {
+        self.known.iter().map(|(key, value)| key.len() + value.len()).sum()
+    }
+
+    /// Of unknown keys with our prefix, as many are kept as there can be notices.
+    fn keeps(key: &str, kept: usize) -> bool {
+        ANNOTATIONS.contains(&key)
+            || key == MIRROR_ANNOTATION
+            || (key.starts_with(KEY_PREFIX) && kept < MAX_NOTICES)
     }
 }
 
@@ -77,15 +93,16 @@ fn value<'e>(entries: &'e [KeyValue<'_>], key: &str) -> Option<&'e str> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Labels<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (labels, _) = deserializer.deserialize_any(EntriesVisitor { keeps: |_: &str| true })?;
-        Ok(Self(labels))
+        let keeps = |_: &str, kept: usize| kept < MAX_LABELS;
+        let (labels, _, all) = deserializer.deserialize_any(EntriesVisitor { keeps })?;
+        Ok(Self { is_cut: all > labels.len(), labels })
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for KnownAnnotations<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let visitor = EntriesVisitor { keeps: KnownAnnotations::is_known };
-        let (known, presence) = deserializer.deserialize_any(visitor)?;
+        let visitor = EntriesVisitor { keeps: KnownAnnotations::keeps };
+        let (known, presence, _) = deserializer.deserialize_any(visitor)?;
         Ok(Self { known, presence })
     }
 }
@@ -115,17 +132,41 @@ impl From<PodWithAnnotations> for AnnotationsBytes {
 }
 
 fn length_of_all<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    let (all, _) = deserializer.deserialize_any(EntriesVisitor { keeps: |_: &str| true })?;
-    Ok(all.iter().map(|(key, value)| key.len() + value.len()).sum())
+    deserializer.deserialize_any(LengthVisitor)
 }
 
-/// Reads a map of strings, or null, and keeps the entries whose key `keeps` accepts.
+/// Adds up the keys and values of a map of strings, or null.
+struct LengthVisitor;
+
+impl<'de> Visitor<'de> for LengthVisitor {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of strings, or null")
+    }
+
+    fn visit_unit<E>(self) -> Result<usize, E> {
+        Ok(0)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<usize, A::Error> {
+        let mut length = 0;
+        while let Some((Word(key), Word(value))) = map.next_entry()? {
+            length += key.len() + value.len();
+        }
+        Ok(length)
+    }
+}
+
+/// Reads a map of strings, or null, and keeps the entries that `keeps` accepts, given
+/// the key and the number of those that are kept already.
 struct EntriesVisitor<F> {
     keeps: F,
 }
 
-impl<'de, F: Fn(&str) -> bool> Visitor<'de> for EntriesVisitor<F> {
-    type Value = (Vec<KeyValue<'de>>, Presence);
+impl<'de, F: Fn(&str, usize) -> bool> Visitor<'de> for EntriesVisitor<F> {
+    /// What is kept, whether there is anything, and the number of all entries.
+    type Value = (Vec<KeyValue<'de>>, Presence, usize);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map of strings, or null")
@@ -136,16 +177,17 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for EntriesVisitor<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut kept, mut presence) = (Vec::new(), Presence::Empty);
+        let (mut kept, mut presence, mut all) = (Vec::new(), Presence::Empty, 0);
         while let Some(Word(key)) = map.next_key()? {
             presence = Presence::Filled;
-            if (self.keeps)(&key) {
+            all += 1;
+            if (self.keeps)(&key, kept.len()) {
                 let Word(value) = map.next_value()?;
                 kept.push((key, value));
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok((kept, presence))
+        Ok((kept, presence, all))
     }
 }

@@ -7,7 +7,8 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, Visitor},
 };
 
-use crate::injection::null::null_as_default;
+use super::Bounded;
+use crate::constants::MAX_COMMAND_WORDS;
 
 /// An existing preStop hook. The API server requires exactly one handler, but only later.
 #[derive(Debug, Default)]
@@ -35,8 +36,8 @@ impl ExistingHook<'_> {
 #[serde(default)]
 pub struct ExecAction<'a> {
     /// The program and its arguments. There is no shell around it.
-    #[serde(borrow, deserialize_with = "null_as_default")]
-    pub command: Vec<Word<'a>>,
+    #[serde(borrow)]
+    pub command: Bounded<Word<'a>, MAX_COMMAND_WORDS>,
 }
 
 /// A string in a list or a map, such as a word of a command: borrowed if the JSON has no escapes.

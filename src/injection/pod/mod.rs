@@ -3,11 +3,13 @@
 //! They borrow from the bytes of the request: reading a Pod costs little more than skipping it, and
 //! fields that Kubernetes adds later do not matter.
 
+mod bounded;
 mod container;
 mod entries;
 mod hook;
 mod windows;
 
+pub use bounded::Bounded;
 pub use container::{Container, ContainerPort, Lifecycle, Probe};
 pub use entries::{AnnotationsBytes, KnownAnnotations, Labels, Presence};
 pub use hook::{ExecAction, ExistingHook, HttpGetAction, Port, SleepAction, Word};
@@ -17,8 +19,10 @@ use std::{borrow::Cow, fmt};
 
 use serde::Deserialize;
 
-use super::null::null_as_default;
-use crate::constants::{INJECT_LABEL, INJECTED_ANNOTATION, KEY_PREFIX, MIRROR_ANNOTATION};
+use crate::constants::{
+    INJECT_LABEL, INJECTED_ANNOTATION, KEY_PREFIX, MAX_ANNOTATIONS_BYTES, MAX_CONTAINERS,
+    MAX_LABEL_BYTES, MAX_NAME_BYTES, MAX_OWNERS, MIRROR_ANNOTATION,
+};
 
 /// A core/v1 Pod, or a Pod template.
 #[derive(Debug, Default, Deserialize)]
@@ -49,11 +53,20 @@ pub struct Metadata<'a> {
     #[serde(borrow)]
     pub annotations: KnownAnnotations<'a>,
     /// The owners of the Pod.
-    #[serde(borrow, deserialize_with = "null_as_default")]
-    pub owner_references: Vec<OwnerReference<'a>>,
+    #[serde(borrow)]
+    pub owner_references: Bounded<OwnerReference<'a>, MAX_OWNERS>,
 }
 
 impl Metadata<'_> {
+    fn is_too_large(&self) -> bool {
+        [&self.name, &self.generate_name].iter().any(|name| name.len() > MAX_NAME_BYTES)
+            || self.labels.is_cut()
+            || self.labels.get(INJECT_LABEL).is_some_and(|value| value.len() > MAX_LABEL_BYTES)
+            || self.annotations.known_bytes() > MAX_ANNOTATIONS_BYTES
+            || self.owner_references.is_cut()
+            || self.owner_references.iter().any(OwnerReference::is_too_large)
+    }
+
     /// The name, or the prefix of the generated name.
     pub fn display_name(&self) -> &str {
         if self.name.is_empty() { &self.generate_name } else { &self.name }
@@ -81,9 +94,17 @@ pub struct OwnerReference<'a> {
     pub controller: bool,
 }
 
+impl OwnerReference<'_> {
+    fn is_too_large(&self) -> bool {
+        let fields = [&self.api_version, &self.kind, &self.name, &self.uid];
+        fields.iter().any(|field| field.len() > MAX_NAME_BYTES)
+    }
+}
+
+/// Escaped: a name is checked only later, and may have line breaks.
 impl fmt::Display for OwnerReference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind, self.name)
+        write!(f, "{}/{}", self.kind.escape_default(), self.name.escape_default())
     }
 }
 
@@ -96,11 +117,11 @@ pub struct PodSpec<'a> {
     /// only after all regular containers have exited (KEP-753).
     ///
     /// The API server sends null for a Pod without containers: validation comes later.
-    #[serde(borrow, deserialize_with = "null_as_default")]
-    pub containers: Vec<Container<'a>>,
+    #[serde(borrow)]
+    pub containers: Bounded<Container<'a>, MAX_CONTAINERS>,
     /// The init containers. Only native sidecars among them may have hooks.
-    #[serde(borrow, deserialize_with = "null_as_default")]
-    pub init_containers: Vec<Container<'a>>,
+    #[serde(borrow)]
+    pub init_containers: Bounded<Container<'a>, MAX_CONTAINERS>,
     /// Seconds; `None` means 30.
     pub termination_grace_period_seconds: Option<i64>,
     /// `Always`, `OnFailure` or `Never`; `None` means `Always`.
@@ -138,6 +159,16 @@ impl<'a> PodSpec<'a> {
 }
 
 impl<'a> Pod<'a> {
+    /// Whether something is longer than the API allows, or than any Pod needs.
+    pub fn is_too_large(&self) -> bool {
+        let (containers, init_containers) = (&self.spec.containers, &self.spec.init_containers);
+        self.metadata.as_ref().is_some_and(Metadata::is_too_large)
+            || containers.is_cut()
+            || init_containers.is_cut()
+            || containers.iter().chain(init_containers).any(Container::is_too_large)
+            || self.spec.affinity.as_ref().is_some_and(Affinity::is_too_large)
+    }
+
     /// The value of [`INJECT_LABEL`].
     pub fn inject_label(&self) -> Option<&str> {
         self.metadata.as_ref()?.labels.get(INJECT_LABEL)

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{PodSpec, Word};
-use crate::injection::null::null_as_default;
+use super::{Bounded, PodSpec, Word};
+use crate::constants::MAX_AFFINITY_ENTRIES;
 
 const OS_LABEL: &str = "kubernetes.io/os";
 /// The label before Kubernetes 1.14.
@@ -55,8 +55,8 @@ pub struct NodeAffinity<'a> {
 #[serde(default, rename_all = "camelCase")]
 pub struct RequiredNodes<'a> {
     /// The alternatives.
-    #[serde(borrow, deserialize_with = "null_as_default")]
-    pub node_selector_terms: Vec<NodeSelectorTerm<'a>>,
+    #[serde(borrow)]
+    pub node_selector_terms: Bounded<NodeSelectorTerm<'a>, MAX_AFFINITY_ENTRIES>,
 }
 
 /// Requirements, all of which the node must match.
@@ -64,8 +64,8 @@ pub struct RequiredNodes<'a> {
 #[serde(default, rename_all = "camelCase")]
 pub struct NodeSelectorTerm<'a> {
     /// The requirements about labels.
-    #[serde(borrow, deserialize_with = "null_as_default")]
-    pub match_expressions: Vec<NodeSelectorRequirement<'a>>,
+    #[serde(borrow)]
+    pub match_expressions: Bounded<NodeSelectorRequirement<'a>, MAX_AFFINITY_ENTRIES>,
 }
 
 /// A requirement about a label of the node.
@@ -79,8 +79,8 @@ pub struct NodeSelectorRequirement<'a> {
     #[serde(borrow)]
     pub operator: Cow<'a, str>,
     /// The values.
-    #[serde(borrow, deserialize_with = "null_as_default")]
-    pub values: Vec<Word<'a>>,
+    #[serde(borrow)]
+    pub values: Bounded<Word<'a>, MAX_AFFINITY_ENTRIES>,
 }
 
 impl NodeSelectorRequirement<'_> {
@@ -100,6 +100,24 @@ pub struct SecurityContext {
     pub windows_options: Option<IgnoredAny>,
 }
 
+impl<'a> Affinity<'a> {
+    fn node_selector_terms(&self) -> Option<&Bounded<NodeSelectorTerm<'a>, MAX_AFFINITY_ENTRIES>> {
+        let required = &self.node_affinity.as_ref()?;
+        let required = required.required_during_scheduling_ignored_during_execution.as_ref()?;
+        Some(&required.node_selector_terms)
+    }
+
+    pub(super) fn is_too_large(&self) -> bool {
+        self.node_selector_terms().is_some_and(|terms| {
+            terms.is_cut()
+                || terms.iter().any(|term| {
+                    let expressions = &term.match_expressions;
+                    expressions.is_cut() || expressions.iter().any(|e| e.values.is_cut())
+                })
+        })
+    }
+}
+
 impl PodSpec<'_> {
     /// Whether the Pod says that it runs on Windows: by its `os`, else by its node selector, else by
     /// a node affinity that requires Windows in each of its terms, or by options that exist only on
@@ -113,10 +131,8 @@ impl PodSpec<'_> {
     }
 
     fn requires_windows(&self) -> bool {
-        let affinity = self.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
-        let required = affinity
-            .and_then(|nodes| nodes.required_during_scheduling_ignored_during_execution.as_ref());
-        let terms = required.map_or(&[][..], |required| &required.node_selector_terms);
+        let terms = self.affinity.as_ref().and_then(Affinity::node_selector_terms);
+        let terms = terms.map_or(&[][..], |terms| terms);
         !terms.is_empty()
             && terms
                 .iter()

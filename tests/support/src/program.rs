@@ -99,6 +99,11 @@ impl Server {
         proc::resident(self.child.id().unwrap()).unwrap()
     }
 
+    /// The most memory that it has had resident, in KiB.
+    pub fn peak_resident(&self) -> u64 {
+        proc::peak_resident(self.child.id().unwrap()).unwrap()
+    }
+
     /// How many descriptors it has open.
     pub fn descriptors(&self) -> u64 {
         proc::descriptors(self.child.id().unwrap()).unwrap()

@@ -1,0 +1,153 @@
+//! Reviews that are made to cost as much as possible: on real TLS, with the real program. Whoever
+//! may create Pods can send most of them, since the API server validates a Pod only later.
+
+use std::{fmt::Write as _, time::Duration};
+
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::{
+    StatusCode,
+    body::{Bytes, Frame},
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+use support::{
+    plan::review_of,
+    program::{Certificates, EXAMPLE, assert_answered, review},
+};
+use tokio::time::timeout;
+
+/// Longer than any answer takes, on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+/// What one attack may take beside the body itself, in KiB. The chart's limit is 64 MiB.
+const MEMORY_BOUND: u64 = 24 * 1024;
+/// A little less than the largest body.
+const SIZE: usize = 6_900_000;
+
+/// A list that repeats `element` until it has the size of an attack.
+fn list(element: &str) -> String {
+    format!("[{}]", vec![element; SIZE / (element.len() + 1)].join(","))
+}
+
+/// A review of the Pod with these texts in it.
+fn body(metadata: &str, spec: &str) -> String {
+    let mut review = review_of(&json!("POD")).to_string();
+    let pod = format!(r#"{{"metadata":{metadata},"spec":{spec}}}"#);
+    let at = review.find(r#""POD""#).unwrap();
+    review.replace_range(at..at + 5, &pod);
+    review
+}
+
+fn spec(containers: &str) -> String {
+    body("{}", &format!(r#"{{"containers":{containers}}}"#))
+}
+
+fn hook(hook: &str) -> String {
+    spec(&format!(r#"[{{"name":"app","lifecycle":{{"preStop":{hook}}}}}]"#))
+}
+
+fn metadata(field: &str, value: &str) -> String {
+    body(&format!(r#"{{"{field}":{value}}}"#), r#"{"containers":[{"name":"app"}]}"#)
+}
+
+fn annotation(key: &str, value: &str) -> String {
+    metadata("annotations", &format!(r#"{{"apisix-prestop/{key}":"{value}"}}"#))
+}
+
+fn numbered(entry: impl Fn(usize) -> String) -> String {
+    let mut text = String::new();
+    for i in 0.. {
+        if text.len() > SIZE {
+            break;
+        }
+        let _ = write!(text, "{}{}", if i == 0 { "" } else { "," }, entry(i));
+    }
+    text
+}
+
+const OWNER: &str = r#"{"kind":"ReplicaSet","name":"web","controller":true}"#;
+
+#[rstest]
+#[case::containers(spec(&list(r#"{"name":""}"#)), "too_large")]
+#[case::containers_that_are_strings(spec(&list(r#""""#)), "")]
+#[case::containers_that_are_arrays(spec(&list(r#"["a"]"#)), "")]
+#[case::init_containers(body("{}", &format!(r#"{{"initContainers":{}}}"#, list(r#"{"name":""}"#))), "too_large")]
+#[case::containers_that_are_a_string(spec(&format!("\"{}\"", "\\n".repeat(SIZE / 2))), "")]
+#[case::name_of_a_container(spec(&format!(r#"[{{"name":"{}"}}]"#, "x".repeat(SIZE))), "too_large")]
+#[case::ports(spec(&format!(r#"[{{"name":"app","ports":{}}}]"#, list(r#"{"containerPort":1}"#))), "too_large")]
+#[case::words_of_a_command(hook(&format!(r#"{{"exec":{{"command":{}}}}}"#, list(r#""""#))), "too_large")]
+#[case::word_of_a_command(hook(&format!(r#"{{"exec":{{"command":["sh","-c","{}"]}}}}"#, "sleep 1;".repeat(SIZE / 8))), "")]
+#[case::hook_of_many_kinds(hook(&format!("{{{}}}", numbered(|i| format!(r#""k{i}":{{}}"#)))), "hook_present")]
+#[case::name(metadata("name", &format!("\"{}\"", "x".repeat(SIZE))), "too_large")]
+#[case::labels(metadata("labels", &format!("{{{}}}", numbered(|i| format!(r#""k{i}":"""#)))), "too_large")]
+#[case::label(metadata("labels", &format!(r#"{{"apisix-prestop/inject":"{}"}}"#, "x".repeat(SIZE))), "too_large")]
+#[case::owners(metadata("ownerReferences", &list(OWNER)), "too_large")]
+#[case::owners_that_are_arrays(metadata("ownerReferences", &list(r#"["v1","A","b"]"#)), "")]
+#[case::name_of_an_owner(metadata("ownerReferences", &format!("[{}]", OWNER.replace("web", &"\\n".repeat(SIZE / 2)))), "too_large")]
+#[case::record(annotation("injected", &"a=1,".repeat(SIZE / 4)), "too_large")]
+#[case::container_delays(annotation("container-delays", &numbered(|i| format!("c{i}=1"))), "too_large")]
+#[case::unknown_annotations(metadata("annotations", &format!("{{{}}}", numbered(|i| format!(r#""apisix-prestop/{i}":"""#)))), "hook_missing")]
+#[case::other_annotations(metadata("annotations", &format!("{{{}}}", numbered(|i| format!(r#""{i}":"""#)))), "hook_missing")]
+#[case::affinity(body("{}", &format!(r#"{{"affinity":{{"nodeAffinity":{{"requiredDuringSchedulingIgnoredDuringExecution":{{"nodeSelectorTerms":{}}}}}}}}}"#, list("{}"))), "too_large")]
+#[case::brackets(spec(&"[".repeat(SIZE)), "")]
+#[tokio::test]
+async fn a_review_costs_little_memory_whatever_is_in_it(
+    #[case] body: String,
+    #[case] reason: &str,
+) {
+    let certificates = Certificates::new();
+    let server = certificates.start(&["--hook=sleep"]).await;
+    assert_answered(&mut certificates.client(&server).await, None).await;
+    let before = server.peak_resident();
+    let length = body.len() as u64 / 1024;
+    let body = Bytes::from(body);
+    let mut client = certificates.client(&server).await;
+    for _ in 0..3 {
+        let request = review(Full::new(body.clone()));
+        let response = timeout(LIMIT, client.send_request(request)).await.unwrap().unwrap();
+        let status = response.status();
+        let answer = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(answer.len() < 16 * 1024, "an answer of {} bytes", answer.len());
+        if status == StatusCode::OK {
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            assert_eq!(answer["response"]["allowed"], true, "{answer:#}");
+            if !reason.is_empty() {
+                assert_eq!(answer["response"]["auditAnnotations"]["reason"], reason, "{answer:#}");
+            }
+        } else {
+            assert_eq!((status, reason), (StatusCode::BAD_REQUEST, ""), "{answer:?}");
+        }
+    }
+    let taken = server.peak_resident() - before;
+    // The body and, while it grows, a quarter more.
+    let bound = MEMORY_BOUND + 2 * length;
+    assert!(taken <= bound, "a body of {length} KiB took {taken} KiB");
+    assert_answered(&mut certificates.client(&server).await, None).await;
+}
+
+#[tokio::test]
+async fn an_ordinary_review_in_pieces_has_room_beside_large_bodies() {
+    const MIB: usize = 1024 * 1024;
+    let certificates = Certificates::new();
+    let server = certificates.start(&["--hook=sleep"]).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let (sender, frames) = tokio::sync::mpsc::channel(1);
+        let mut client = certificates.client(&server).await;
+        let stream = futures::stream::unfold(frames, |mut frames| async {
+            frames.recv().await.map(|frame: Frame<Bytes>| (Ok::<_, std::io::Error>(frame), frames))
+        });
+        let request = review(StreamBody::new(Box::pin(stream)));
+        let task = tokio::spawn(async move { client.send_request(request).await });
+        sender.send(Frame::data(Bytes::from(vec![b' '; 7 * MIB - 1]))).await.unwrap();
+        held.push((sender, task));
+    }
+    // As Go sends it: in several TLS records.
+    let (half, rest) = EXAMPLE.split_at(EXAMPLE.len() / 2);
+    for _ in 0..20 {
+        let pieces = [half, rest].map(|piece| Frame::data(Bytes::from_static(piece.as_bytes())));
+        let stream = futures::stream::iter(pieces.map(Ok::<_, std::io::Error>));
+        let mut client = certificates.client(&server).await;
+        let response = timeout(LIMIT, client.send_request(review(StreamBody::new(stream)))).await;
+        assert_eq!(response.unwrap().unwrap().status(), StatusCode::OK);
+    }
+}
