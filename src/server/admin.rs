@@ -5,7 +5,11 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONNECTION, CONTENT_TYPE},
+    },
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -13,7 +17,7 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 
 use crate::readiness::Readiness;
 
-/// The admin routes.
+/// The admin routes. Each response ends its connection: idle clients do not lock the kubelet out.
 pub fn admin_router(readiness: Arc<Readiness>, registry: Registry) -> Router {
     let health = Router::new()
         .route("/live", get(|| async { "live\n" }))
@@ -25,6 +29,12 @@ pub fn admin_router(readiness: Arc<Readiness>, registry: Registry) -> Router {
         .merge(health)
         .fallback(async || (StatusCode::NOT_FOUND, "only /live, /ready and /metrics here\n"))
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, "only GET here\n"))
+        .layer(map_response(close))
+}
+
+async fn close(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 async fn ready(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {

@@ -88,6 +88,8 @@ impl Webhook {
 fn refused(request: RefusedRequest) -> Response {
     let RefusedRequest { refusal, message } = request;
     let mut response = (refusal.status(), format!("{message}\n")).into_response();
+    // A client that gets no review does not keep its slot.
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     if refusal == Refusal::Method {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     }

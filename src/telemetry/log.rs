@@ -1,14 +1,17 @@
 //! The log: one line per event, on stderr.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, io::IsTerminal, str::FromStr};
 
 use clap::ValueEnum;
+use prometheus_client::metrics::counter::Counter;
 use tracing_subscriber::{
     Layer, Registry,
     filter::{LevelFilter, Targets},
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
+
+use super::stderr::NonBlockingStderr;
 
 /// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -58,20 +61,27 @@ const UNDECODABLE_RESPONSES: &str = "kube_client::client";
 /// kube's watcher logs every refused attempt here. Followers log a failure once.
 const WATCH_ATTEMPTS: &str = "kube_runtime::watcher";
 
-/// Starts the log of the process. Later calls have no effect.
-pub fn start_log(format: LogFormat, filter: &LogFilter) {
+/// Starts the log of the process, and returns the counter of lines that nobody read in time. Later
+/// calls have no effect.
+pub fn start_log(format: LogFormat, filter: &LogFilter) -> Counter {
+    let dropped = Counter::default();
     let filter = filter
         .0
         .clone()
         .with_target(UNDECODABLE_RESPONSES, LevelFilter::OFF)
         .with_target(WATCH_ATTEMPTS, LevelFilter::OFF);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let counter = dropped.clone();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(move || NonBlockingStderr { dropped: counter.clone() })
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
     // Fails only if a log was started before.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    dropped
 }
 
 #[cfg(test)]

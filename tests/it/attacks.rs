@@ -14,7 +14,10 @@ use support::{
     plan::review_of,
     program::{Certificates, EXAMPLE, assert_answered, review},
 };
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
 /// Longer than any answer takes, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -100,8 +103,9 @@ async fn a_review_costs_little_memory_whatever_is_in_it(
     let before = server.peak_resident();
     let length = body.len() as u64 / 1024;
     let body = Bytes::from(body);
-    let mut client = certificates.client(&server).await;
     for _ in 0..3 {
+        // A refusal ends its connection.
+        let mut client = certificates.client(&server).await;
         let request = review(Full::new(body.clone()));
         let response = timeout(LIMIT, client.send_request(request)).await.unwrap().unwrap();
         let status = response.status();
@@ -149,5 +153,45 @@ async fn an_ordinary_review_in_pieces_has_room_beside_large_bodies() {
         let mut client = certificates.client(&server).await;
         let response = timeout(LIMIT, client.send_request(review(StreamBody::new(stream)))).await;
         assert_eq!(response.unwrap().unwrap().status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_up_neither_reviews_nor_the_exit() {
+    let certificates = Certificates::new();
+    let flags = ["--hook=sleep", "--drain-delay=0", "--drain-timeout=1s"];
+    let mut server = certificates.start(&flags).await;
+    let mut client = certificates.client(&server).await;
+    // From here on nobody reads stderr, and a pipe holds 64 KiB.
+    for _ in 0..1000 {
+        assert_answered(&mut client, None).await;
+    }
+    assert_eq!(server.readiness().await.0, StatusCode::OK);
+    server.signal("-TERM");
+    assert_eq!(server.exit().await.code(), Some(0));
+}
+
+#[rstest]
+#[case::the_wrong_path("GET / HTTP/1.1\r\nhost: x\r\n\r\n", "HTTP/1.1 404")]
+#[case::the_wrong_method("GET /inject HTTP/1.1\r\nhost: x\r\n\r\n", "HTTP/1.1 405")]
+#[tokio::test]
+async fn clients_that_get_no_review_do_not_keep_their_slots(
+    #[case] request: &str,
+    #[case] status: &str,
+) {
+    let certificates = Certificates::new();
+    let server = certificates.start(&["--hook=sleep", "--max-connections=8"]).await;
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let mut stream = certificates.connect(&server).await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // To the end of the connection, which the server closes.
+        timeout(LIMIT, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.starts_with(status.as_bytes()), "{:?}", String::from_utf8_lossy(&answer));
+        held.push(stream);
+    }
+    for _ in 0..8 {
+        assert_answered(&mut certificates.client(&server).await, None).await;
     }
 }

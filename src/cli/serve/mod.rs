@@ -9,6 +9,7 @@ mod tasks;
 use std::{io, sync::Arc};
 
 use kube::Client;
+use prometheus_client::metrics::counter::Counter;
 use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +30,7 @@ use crate::{
     injection::{Hook, Policy},
     readiness::Readiness,
     server::{BindError, ListenerOptions, accept, admin_router, bind, webhook_router},
-    telemetry::{self, start_log},
+    telemetry::{self, raise_descriptor_limit, start_log},
     tls::CertificateMetrics,
 };
 
@@ -77,25 +78,27 @@ impl ServeError {
 
 /// Serves until SIGTERM or SIGINT, then drains.
 pub(super) fn run(args: ServeArgs) -> Result<(), ServeError> {
-    start_log(args.log.log_format, &args.log.log);
+    let dropped_lines = start_log(args.log.log_format, &args.log.log);
+    raise_descriptor_limit();
     // One thread answers tens of thousands of reviews a second. More threads cost memory, and CPU
     // to wake each other.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(ServeError::Runtime)?;
-    let result = runtime.block_on(serve(args));
+    let result = runtime.block_on(serve(args, dropped_lines));
     runtime.shutdown_background();
     result
 }
 
-async fn serve(args: ServeArgs) -> Result<(), ServeError> {
+async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError> {
     let ServeArgs { injection, mode, events, listeners, tls, shutdown, log: _ } = args;
     // Check the flags before anything is opened.
     injection.policy(Hook::Exec)?;
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let readiness = Arc::new(Readiness::default());
     let mut registry = telemetry::registry();
+    registry.register("log_lines_dropped", "Lines of the log that nobody read", dropped_lines);
     let review_metrics = ReviewMetrics::register(&mut registry);
     let kubelets = OutdatedKubeletMetrics::register(&mut registry);
     let tls = Tls::new(tls, &readiness, CertificateMetrics::register(&mut registry))?;
