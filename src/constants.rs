@@ -153,6 +153,8 @@ pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 pub const API_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most Events that wait to be published. Further Events are dropped.
 pub const EVENT_QUEUE: usize = 256;
+/// Most Events of one namespace that wait: one tenant's faults must not displace another's.
+pub const EVENTS_OF_A_NAMESPACE: usize = 32;
 /// Pause after each Event: a bad annotation on a large Deployment must not load the API server.
 pub const EVENT_INTERVAL: Duration = Duration::from_millis(200);
 

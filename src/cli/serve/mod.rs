@@ -117,6 +117,7 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
         drain_timeout: shutdown.drain_timeout.duration(),
     };
     let mut tasks = Tasks::default();
+    let event_queue = events.then(|| event_queue(&mut registry));
     let router = admin_router(readiness.clone(), registry);
     tasks.listen(ListenerTask::Admin, accept(admin_listener, router, options.clone()));
 
@@ -141,8 +142,7 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
     };
     let policy = injection.policy(choice.hook)?;
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(ReviewLog), Box::new(review_metrics)];
-    if let Some(client) = client.clone().filter(|_| events) {
-        let (sender, queue) = event_queue();
+    if let (Some(client), Some((sender, queue))) = (client.clone(), event_queue) {
         tasks.follow(FollowerTask::Events, queue.publish(client), &background);
         observers.push(Box::new(sender));
     }
