@@ -1,5 +1,7 @@
 //! What has to hold for every Pod, whatever is in it.
 
+use std::collections::BTreeSet;
+
 use apisix_prestop::{
     constants::{INJECTED_ANNOTATION, MAX_WARNING_LENGTH},
     injection::{Decision, GracePolicy, Hook, InjectionRecord, Plan, Policy},
@@ -72,6 +74,9 @@ pub fn check_review(review: &Value, policy: &Policy) -> Option<Value> {
     let patched = applied(&patch, pod);
     Pod::deserialize(&patched).expect("a patched Pod is a Pod");
     check_grace(&patched);
+    if names_repeat(&patched) {
+        return Some(patched);
+    }
 
     let mut second = review.clone();
     second["request"]["object"] = patched.clone();
@@ -87,13 +92,22 @@ pub fn check_review(review: &Value, policy: &Policy) -> Option<Value> {
     Some(patched)
 }
 
+/// Whether two containers have one name, which the API server rejects. The record names containers,
+/// so it cannot tell them apart.
+fn names_repeat(pod: &Value) -> bool {
+    let containers = pod["spec"]["containers"].as_array().map_or(&[][..], Vec::as_slice);
+    let names: BTreeSet<_> =
+        containers.iter().map(|container| container["name"].as_str()).collect();
+    names.len() < containers.len()
+}
+
 /// A native sleep that is longer than the grace period makes the Pod invalid: its creation
 /// would fail. Only those that are ours count: in this program they are 5 s and what the
 /// annotations say, which the record tells.
 fn check_grace(pod: &Value) {
     let grace = pod["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
-    let record = pod["metadata"]["annotations"][INJECTED_ANNOTATION].as_str().unwrap();
-    let Ok(record) = record.parse::<InjectionRecord>() else { return };
+    let record = pod["metadata"]["annotations"][INJECTED_ANNOTATION].as_str();
+    let Some(Ok(record)) = record.map(str::parse::<InjectionRecord>) else { return };
     for container in pod["spec"]["containers"].as_array().unwrap() {
         let sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_i64();
         let ours = container["name"].as_str().and_then(|name| record.of(name));

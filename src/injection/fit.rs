@@ -43,8 +43,12 @@ pub(super) fn fit(
         Some(RecordedGrace::Raised(raise)) if raise.to == grace => Some(raise),
         _ => None,
     };
-    let unchanged =
-        Fit { grace, recorded: previous.map(RecordedGrace::Raised), has_no_room: false };
+    // Whoever lowered it would lower it again, for as long as the Pod says so.
+    let recorded = match is_lowered {
+        true => Some(RecordedGrace::Lowered(grace)),
+        false => previous.map(RecordedGrace::Raised),
+    };
+    let unchanged = Fit { grace, recorded, has_no_room: false };
     let ours = containers.iter().map(|container| container.delay).max();
     let must_stay = policy == GracePolicy::Never || is_lowered;
     let ours = match ours {
@@ -70,8 +74,7 @@ pub(super) fn fit(
         }
         let cut = cut.filter(|cut| *cut > 0);
         notices.push(Notice::GraceTooShort { grace, needed, cut });
-        let lowered = is_lowered.then_some(RecordedGrace::Lowered(grace));
-        return Fit { recorded: lowered, has_no_room: room.get() == 0, ..unchanged };
+        return Fit { has_no_room: room.get() == 0, ..unchanged };
     }
     let original = previous.map(|raise| or_default(raise.from));
     let to = needed(policy, grace, original, needs);
