@@ -46,7 +46,7 @@ fn with_unknown_fields(value: &Value) -> Value {
     match value {
         Value::Object(object) => {
             let known = object.iter().map(|(key, value)| {
-                // In these a key is no field: everybody may put in what he likes.
+                // The keys of these are data, not fields.
                 let open = ["annotations", "labels", "nodeSelector"].contains(&key.as_str());
                 let value = if open { value.clone() } else { with_unknown_fields(value) };
                 (key.clone(), value)

@@ -31,7 +31,7 @@ impl Pair {
     /// A new one, with a certificate for the Service changed by `change`.
     ///
     /// # Errors
-    /// None that can be provoked.
+    /// When `change` leaves parameters that cannot be signed.
     pub fn new(change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -94,7 +94,7 @@ pub async fn measure(client: &Client, namespace: &str, retry: bool) -> Result<Ro
     sleep(HEAD_START).await;
 
     let (took, stopped) = restart(&pods, namespace, before.items).await?;
-    // What the gateway still has to hear of is still under load.
+    // The load goes on until the gateway has applied the last change.
     sleep(PROPAGATION_DELAY).await;
     let over = epoch_millis()?;
     let load = timeout(LIMIT, load).await.context("the load did not end")???;
@@ -185,7 +185,7 @@ async fn lines<T: DeserializeOwned>(
         .try_filter_map(async |line| Ok(serde_json::from_str(&line).ok())))
 }
 
-/// Waits until the gateway uses exactly these nodes.
+/// Waits until the gateway sends requests to exactly these nodes.
 async fn await_nodes(
     client: &Client,
     namespace: &str,

@@ -28,7 +28,7 @@ const VOLLEY: u32 = 5;
 const MARGIN: Duration = Duration::from_secs(3);
 /// How long one Pod may take: more than the API server gives to the webhook.
 const CREATE_LIMIT: Duration = Duration::from_secs(30);
-/// No storm is longer.
+/// The longest time of a storm.
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// The result of a storm.

@@ -1,5 +1,5 @@
-//! The certificates that the webhook makes for itself, on a real API server: replicas that start
-//! at the same moment, and what becomes of the state when something breaks it.
+//! Self-managed certificates on a real API server: replicas that start at the same moment, and
+//! faults that they repair.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -81,7 +81,7 @@ impl Webhook {
         Api::all(self.client.clone())
     }
 
-    /// What is in the Secret, as text.
+    /// The content of the Secret, as text.
     async fn secret(&self) -> Result<BTreeMap<String, String>> {
         let secret = self.secrets().get(SECRET).await?;
         let data = secret.data.unwrap_or_default().into_iter();
@@ -96,7 +96,7 @@ impl Webhook {
         Ok(String::from_utf8(bundle.context("no caBundle")?.0)?)
     }
 
-    /// Creates a Pod with a dry run: whether it has the hook.
+    /// Creates a Pod with a dry run, and returns whether it has the hook.
     async fn answers(&self) -> Result<bool> {
         let pods = Api::<Pod>::namespaced(self.client.clone(), &self.namespace);
         let pod = json!({
@@ -107,7 +107,7 @@ impl Webhook {
         Ok(storm::has_hook(&pods.create(&dry_run, &serde_json::from_value(pod)?).await?))
     }
 
-    /// Whether all is as it should be: each replica serves the certificate in the Secret, is
+    /// Checks that everything is in order: each replica serves the certificate in the Secret, is
     /// ready, the API server trusts it and gets an answer.
     async fn check(&self) -> Result<()> {
         let secret = self.secret().await?;
@@ -126,7 +126,7 @@ impl Webhook {
         Ok(())
     }
 
-    /// Waits until all is as it should be.
+    /// Waits until everything is in order.
     async fn healed(&self) -> Result<()> {
         let healed = eventually("it to heal", HEAL_LIMIT, async || self.check().await).await;
         if healed.is_err() {
@@ -144,7 +144,7 @@ impl Webhook {
     }
 }
 
-/// Runs a test with the chart installed and no replica of it, and with the way to `count` replicas
+/// Runs a test with the chart installed without replicas, and with endpoints for `count` replicas
 /// that the test starts itself.
 async fn with_webhook(
     purpose: &str,
@@ -181,7 +181,7 @@ async fn five_replicas_that_start_at_once_agree_on_one_ca() -> Result<()> {
     const ROUNDS: u32 = 20;
     const CALLS: usize = 20;
     with_webhook("five", &[], 5, async |webhook| {
-        // Once before, so that kube-proxy has heard of them.
+        // kube-proxy learns of the endpoints before the test begins.
         webhook.start(&[]).await?;
         webhook.healed().await?;
         webhook.kill().await?;
@@ -306,7 +306,7 @@ async fn it_goes_on_when_the_api_server_was_away() -> Result<()> {
             let began = Instant::now();
             webhook.healed().await.context(name)?;
             let healed = began.elapsed();
-            // Whether what happens is still followed.
+            // The replicas must still follow changes.
             let before = webhook.secret().await?;
             let began = Instant::now();
             webhook.secrets().delete(SECRET, &DeleteParams::default()).await?;
@@ -323,8 +323,8 @@ async fn it_goes_on_when_the_api_server_was_away() -> Result<()> {
     .await
 }
 
-/// The replicas' clock jumps, that of the API server does not: what they make in between must be
-/// of use to it all the time.
+/// The clock of the replicas jumps, and that of the API server does not: the API server must accept
+/// every certificate that they issue.
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn no_pod_goes_without_the_hook_when_the_clock_jumps() -> Result<()> {
@@ -366,7 +366,7 @@ async fn no_pod_goes_without_the_hook_when_the_clock_jumps() -> Result<()> {
     .await
 }
 
-/// What lets a program have another clock.
+/// The library that gives a program another clock.
 fn faketime() -> Option<String> {
     let folders = fs::read_dir("/usr/lib").ok()?.flatten();
     let libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
@@ -406,7 +406,7 @@ async fn only_an_api_server_with_a_certificate_of_the_client_ca_is_answered() ->
     }
     fs::write(file("other-ca.crt"), other.ca())?;
     let client = Client::try_default().await?;
-    // A CA bundle of the webhook's own would be in the way of another's.
+    // A CA bundle that the webhook published would conflict with the one of the chart.
     installation::uninstall().await?;
     ensure(NAME, "").await?;
     pair.write(&client, "e2e-client-ca").await?;
@@ -425,7 +425,7 @@ async fn only_an_api_server_with_a_certificate_of_the_client_ca_is_answered() ->
             ];
             let mut replica = Replica::start(0, &args, &[])?;
             replica.ready().await?;
-            // The first time, kube-proxy may not have heard of it.
+            // kube-proxy may not know the endpoint yet.
             let answers = eventually("an answer", ANSWER_LIMIT, async || {
                 anyhow::ensure!(webhook.answers().await?, "a Pod goes without the hook");
                 Ok(())

@@ -1,4 +1,4 @@
-//! What the real API server makes of the webhook's answers.
+//! The webhook's responses on the real API server.
 //!
 //! The Pods are created with a server-side dry run: admission and validation are the real ones,
 //! and nothing has to be scheduled.
@@ -20,7 +20,7 @@ use support::{
     eventually,
 };
 
-/// Longer than the API server takes to hear of new replicas, and they to write an Event.
+/// Longer than the API server takes to reach new replicas, and the replicas to write an Event.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn pod(metadata: Value, spec: Value) -> Value {

@@ -1,4 +1,4 @@
-//! What the real kubelet does with the hooks: when SIGTERM comes, and when the Pod is gone.
+//! The hooks on the real kubelet: when SIGTERM comes, and when the Pod is gone.
 //!
 //! Each Pod is deleted while its log is followed. The log's timestamps, which the container
 //! runtime writes, tell what happened when.
@@ -31,14 +31,14 @@ use serde_json::{Value, json};
 use support::eventually;
 use tokio::{task::JoinHandle, time::timeout};
 
-/// What each Pod asks for.
+/// The delay of each Pod.
 const DELAY: Duration = Duration::from_secs(3);
-/// By how much the clocks of this machine and of the node may differ.
+/// The largest difference between the clocks of this machine and of the node.
 const CLOCKS: Duration = Duration::from_millis(250);
 /// A kubelet that does not wait has sent SIGTERM by then. On a busy machine it takes up to 2 s to
 /// hear of a deletion and to act on it.
 const AT_ONCE: Duration = Duration::from_secs(5);
-/// What is asked for where there is going to be no sleep: far more than [`AT_ONCE`].
+/// The delay of Pods whose sleep does not run: far more than [`AT_ONCE`].
 const IN_VAIN: Duration = Duration::from_secs(15);
 /// From SIGTERM until the Pod's object is gone, with the same allowance.
 const CLEANUP: Duration = Duration::from_secs(10);
@@ -244,7 +244,7 @@ async fn a_native_sleep_delays_sigterm_with_and_without_a_shell() -> Result<()> 
     .await
 }
 
-/// The reason for `hook: auto`: what works in any Kubernetes does not work in any image.
+/// The reason for `hook: auto`: exec works in any Kubernetes, but not in any image.
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn an_exec_hook_delays_sigterm_with_a_shell_and_protects_nothing_without() -> Result<()> {
@@ -253,7 +253,7 @@ async fn an_exec_hook_delays_sigterm_with_a_shell_and_protects_nothing_without()
         installation::install(&client, &["injection.hook=exec"]).await?;
         let shell = create(&pods, pod("shell", DELAY, json!([with_shell("app")]))).await;
         let no_shell = create(&pods, pod("no-shell", IN_VAIN, json!([without_shell("app")]))).await;
-        // A Pod that is there keeps its hook.
+        // An existing Pod keeps its hook.
         installation::install(&client, &[]).await?;
         let created = [shell?, no_shell?];
         let expected = [exec_sleep(DELAY), exec_sleep(IN_VAIN)];
@@ -297,8 +297,8 @@ async fn a_sidecar_lives_as_long_as_the_application() -> Result<()> {
     .await
 }
 
-/// With less than the sleep needs the kubelet cuts it short; with 0 s it gives it 1 s, and the API
-/// server forgets the Pod at once. What is injected has to be enough for the real ones.
+/// A shorter grace period cuts the sleep; with 0 s the kubelet allows 1 s, and the API server removes
+/// the Pod immediately. The injected grace period has to cover the sleep.
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn a_grace_period_that_is_too_short_becomes_long_enough() -> Result<()> {

@@ -1,4 +1,4 @@
-//! The commands of the README, run as they stand there, in their order.
+//! The commands of the README, in their order, without a change.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 

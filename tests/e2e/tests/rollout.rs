@@ -10,7 +10,7 @@ use apisix_prestop_e2e::{
 use k8s_openapi::api::core::v1::Pod;
 
 const DELAY: Duration = Duration::from_secs(5);
-/// The watch tells of a deletion a moment after it happened.
+/// The watch reports a deletion a moment after it happens.
 const WATCH_LAG: Duration = Duration::from_millis(250);
 
 /// The seconds of the native sleep, and the grace period.

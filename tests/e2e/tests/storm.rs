@@ -1,5 +1,5 @@
-//! Pods created without a pause while the webhook is rolled, scaled, killed, given other
-//! certificates and upgraded: which of them go without the hook.
+//! Creates Pods without a pause while the webhook is restarted, scaled, killed, upgraded and gets
+//! other certificates, and counts the Pods without the hook.
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
@@ -26,7 +26,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 /// The chart's own drain delay, and the replicas that the events are about.
 const VALUES: [&str; 2] = ["replicaCount=3", "shutdown.drainDelay=5s"];
-/// How long each storm is at the least.
+/// The shortest time of a storm.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Runs a storm during the event, and prints the result.
@@ -57,7 +57,7 @@ async fn kubectl(args: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the Deployment is as it should be, and the old replicas are gone.
+/// Waits until the Deployment is complete and the old replicas are gone.
 async fn rolled(client: &Client) -> Result<()> {
     kubectl(&["rollout", "status", "deployment", NAME, "--timeout=120s"]).await?;
     installation::await_drained(client).await
@@ -103,7 +103,7 @@ async fn no_pod_goes_without_the_hook_while_the_chart_is_upgraded() -> Result<()
 async fn no_pod_goes_without_the_hook_while_a_provided_certificate_is_exchanged() -> Result<()> {
     const PROVIDED: &str = "e2e-tls";
     let client = Client::try_default().await?;
-    // A CA bundle of the webhook's own would be in the way of another's.
+    // A CA bundle that the webhook published would conflict with the one of the chart.
     installation::uninstall().await?;
     ensure(NAME, "").await?;
     let (old, new) = (Pair::new(|_| {})?, Pair::new(|_| {})?);
@@ -134,7 +134,7 @@ async fn no_pod_goes_without_the_hook_while_cert_manager_renews() -> Result<()> 
         println!("storm: cert-manager renews: left out, since its resources are not known here");
         return Ok(());
     }
-    // A CA bundle of the webhook's own would be in the way of another's.
+    // A CA bundle that the webhook published would conflict with the one of the chart.
     installation::uninstall().await?;
     ensure(NAME, "").await?;
     let (old, new) = (Pair::new(|_| {})?, Pair::new(|_| {})?);
@@ -161,7 +161,7 @@ async fn no_pod_goes_without_the_hook_while_cert_manager_renews() -> Result<()> 
     storm("cert-manager renews", &["tls.mode=certManager"], event, none_goes_without).await
 }
 
-/// Lives so short that all of them are seen: some serving certificates and a CA end.
+/// Lifetimes so short that several serving certificates and a CA expire during the test.
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn no_pod_goes_without_the_hook_while_self_managed_certificates_live_and_end() -> Result<()> {
@@ -194,7 +194,7 @@ async fn no_pod_goes_without_the_hook_while_self_managed_certificates_live_and_e
     .await
 }
 
-/// Nothing can tell the API server beforehand.
+/// SIGKILL leaves no time to tell the API server.
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn few_pods_go_without_the_hook_when_a_replica_is_killed() -> Result<()> {
@@ -213,11 +213,11 @@ async fn few_pods_go_without_the_hook_when_a_replica_is_killed() -> Result<()> {
     .await
 }
 
-/// The process of one of the replicas, which all are seen from the node.
+/// The process of a replica. The node sees the processes of all.
 fn a_replica() -> Result<String> {
     for process in fs::read_dir("/proc")? {
         let process = process?;
-        // It may have ended by now, and not all that is here is a process.
+        // The process may have ended, and not every entry is a process.
         let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
         if command.starts_with(b"/apisix-prestop\0serve\0") {
             return Ok(process.file_name().to_string_lossy().into_owned());
