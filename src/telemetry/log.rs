@@ -1,6 +1,6 @@
 //! The log: one line per event, on stderr.
 
-use std::{fmt, io::IsTerminal, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use clap::ValueEnum;
 use prometheus_client::metrics::counter::Counter;
@@ -73,7 +73,6 @@ pub fn start_log(format: LogFormat, filter: &LogFilter) -> Counter {
     let counter = dropped.clone();
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(move || NonBlockingStderr { dropped: counter.clone() })
-        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => lines.boxed(),
