@@ -34,16 +34,14 @@ impl OutdatedKubeletMetrics {
 
     /// Replaces what is shown.
     pub(super) fn show(&self, outdated: Option<OutdatedKubelet>) {
-        let is_new = outdated.as_ref().is_some_and(|outdated| self.0.get(outdated).is_none());
-        if let Some(OutdatedKubelet { node, kubelet_version }) =
-            outdated.as_ref().filter(|_| is_new)
-        {
-            tracing::info!(node, kubelet_version, "hook auto: exec, because of this kubelet");
-        }
-        if outdated.is_none() || is_new {
+        let Some(outdated) = outdated else {
             self.0.clear();
-        }
-        if let Some(outdated) = outdated {
+            return;
+        };
+        if self.0.get(&outdated).is_none() {
+            let OutdatedKubelet { node, kubelet_version } = &outdated;
+            tracing::info!(node, kubelet_version, "hook auto: exec, because of this kubelet");
+            self.0.clear();
             self.0.get_or_create_owned(&outdated).set(1);
         }
     }

@@ -1,6 +1,6 @@
 //! The containers that get a sleep, or have one of ours.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 use super::{
     decision::{HookPlacement, InjectedContainer, PreviousHook},
@@ -9,12 +9,8 @@ use super::{
     notice::{Notice, Notices},
     overrides::Settings,
     pod::{Container, ExistingHook, Pod, Word},
-    record::RecordedHook,
 };
 use crate::units::Delay;
-
-/// What earlier injections did, by the name of the container.
-pub(super) type Recorded<'r> = BTreeMap<&'r str, &'r RecordedHook>;
 
 /// The containers that get a sleep, or have one of ours.
 #[derive(Debug, Default)]
@@ -23,22 +19,14 @@ pub(super) struct Candidates<'a> {
     pub(super) containers: Vec<InjectedContainer<'a>>,
     /// Whether a container is left alone because the hook of another one calls it.
     pub(super) is_coordinated: bool,
-}
-
-/// The hook for all containers of a Pod. Where a webhook has removed one native sleep, it removes the
-/// next one too.
-pub(super) fn hook_of_pod(pod: &Pod<'_>, recorded: &Recorded<'_>, hook: Hook) -> Hook {
-    let was_stripped = pod.spec.containers.iter().any(|container| {
-        let state = HookState::of(container, recorded.get(&*container.name).copied());
-        matches!(state, HookState::Stripped(_) | HookState::Ours(_, OurHook::Whole(Hook::Exec)))
-    });
-    if was_stripped { Hook::Exec } else { hook }
+    /// Whether a container is left alone because an exec hook does not work on Windows.
+    pub(super) needs_native_sleep: bool,
 }
 
 /// Looks at all containers. `longest_own` is the longest sleep that the author wrote.
 pub(super) fn candidates<'a>(
     pod: &Pod<'a>,
-    recorded: &Recorded<'_>,
+    states: &[HookState<'_, 'a>],
     settings: &Settings<'_>,
     hook: Hook,
     longest_own: Option<Delay>,
@@ -46,13 +34,14 @@ pub(super) fn candidates<'a>(
 ) -> Candidates<'a> {
     let mut found = Candidates::default();
     let is_windows = pod.spec.is_windows();
-    for (index, container) in pod.spec.containers.iter().enumerate() {
-        let state = HookState::of(container, recorded.get(&*container.name).copied());
+    // Where a webhook has removed one native sleep, it removes the next one too.
+    let hook = if states.iter().any(HookState::was_stripped) { Hook::Exec } else { hook };
+    for (index, (container, state)) in pod.spec.containers.iter().zip(states).enumerate() {
         let lifecycle = container.lifecycle.as_ref();
         let replace = HookPlacement::Replace {
             is_alone: lifecycle.is_some_and(|lifecycle| !lifecycle.has_more()),
         };
-        let (hook, placement, previous) = match state {
+        let (hook, placement, previous) = match *state {
             HookState::Missing { .. } if is_called_by_another(&pod.spec.containers, index) => {
                 found.is_coordinated = true;
                 continue;
@@ -91,8 +80,16 @@ pub(super) fn candidates<'a>(
         let is_prepended = matches!(placement, HookPlacement::Prepend { .. });
         let longest_own = longest_own.filter(|_| !is_prepended);
         let delay = settings.delay_of(&container.name, longest_own);
+        let is_new = matches!(placement, HookPlacement::Add { .. });
+        if is_windows && hook == Hook::Exec && is_new && delay.get() > 0 {
+            found.needs_native_sleep = true;
+            continue;
+        }
         let name = container.name.clone();
         found.containers.push(InjectedContainer { index, name, delay, hook, placement, previous });
+    }
+    if found.needs_native_sleep {
+        notices.push(Notice::WindowsNeedsSleep);
     }
     found
 }

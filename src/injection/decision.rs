@@ -128,6 +128,9 @@ impl<'a> InjectedContainer<'a> {
 
     /// The entry in the record. `None` if the container does not sleep any more.
     pub(super) fn recorded(&self) -> Option<RecordedHook> {
+        if self.delay.get() == 0 {
+            return None;
+        }
         let change = match (self.previous, &self.placement) {
             (Some(previous), _) => previous.change,
             (None, HookPlacement::Add { lifecycle: Presence::Empty }) => {
@@ -137,7 +140,7 @@ impl<'a> InjectedContainer<'a> {
             (None, _) => RecordedChange::Added,
         };
         let container = Cow::clone(&self.name).into_owned();
-        (self.delay.get() > 0).then_some(RecordedHook { container, delay: self.delay, change })
+        Some(RecordedHook { container, delay: self.delay, change })
     }
 
     /// Whether the removal of the hook removes the `lifecycle` that came with it.

@@ -1,10 +1,25 @@
 //! What the preStop hook of a container is now.
 
+use std::collections::BTreeMap;
+
 use super::{
     hook::{Hook, PREPEND},
     pod::{Container, ExistingHook, Presence, Word},
-    record::{RecordedChange, RecordedHook},
+    record::{InjectionRecord, RecordedChange, RecordedHook},
 };
+
+/// The state of each container. The record of an earlier injection names containers.
+pub(super) fn hook_states<'p, 'a>(
+    containers: &'p [Container<'a>],
+    record: &'p InjectionRecord,
+) -> Vec<HookState<'p, 'a>> {
+    let recorded: BTreeMap<&str, &RecordedHook> =
+        record.containers.iter().map(|hook| (&*hook.container, hook)).collect();
+    let state = |container: &'p Container<'a>| {
+        HookState::of(container, recorded.get(&*container.name).copied())
+    };
+    containers.iter().map(state).collect()
+}
 
 /// What the preStop hook of a container is now. The record of an earlier injection is a hint: what
 /// is in the Pod decides.
@@ -42,6 +57,11 @@ impl<'p, 'a> HookState<'p, 'a> {
             },
             (Some(hook), None) => Self::Own(hook),
         }
+    }
+
+    /// Whether a webhook has removed a native sleep of ours, or had by the last look.
+    pub(super) fn was_stripped(&self) -> bool {
+        matches!(self, Self::Stripped(_) | Self::Ours(_, OurHook::Whole(Hook::Exec)))
     }
 
     /// The hook, if it is the author's.

@@ -1,7 +1,6 @@
 //! The hooks that the author of a Pod wrote.
 
 use super::{
-    candidates::Recorded,
     decision::InjectedContainer,
     hook_state::HookState,
     notice::{Notice, Notices},
@@ -10,15 +9,8 @@ use super::{
 use crate::units::Delay;
 
 /// The longest own hook that is a known sleep. One that sleeps longer than `maximum` is no measure.
-pub(super) fn longest_own_sleep(
-    pod: &Pod<'_>,
-    recorded: &Recorded<'_>,
-    maximum: Delay,
-) -> Option<Delay> {
-    let sleeps = pod.spec.containers.iter().filter_map(|container| {
-        let state = HookState::of(container, recorded.get(&*container.name).copied());
-        u32::try_from(state.own()?.known_sleep()?).ok()
-    });
+pub(super) fn longest_own_sleep(states: &[HookState<'_, '_>], maximum: Delay) -> Option<Delay> {
+    let sleeps = states.iter().filter_map(|state| u32::try_from(state.own()?.known_sleep()?).ok());
     sleeps.filter(|sleep| *sleep <= maximum.get()).max().map(Delay::clamped)
 }
 
@@ -26,22 +18,21 @@ pub(super) fn longest_own_sleep(
 /// containers that have a sleep of ours, and `grace` is the grace period with it.
 pub(super) fn look_at_own_hooks(
     pod: &Pod<'_>,
-    recorded: &Recorded<'_>,
+    states: &[HookState<'_, '_>],
     ours: &[InjectedContainer<'_>],
     grace: i64,
     notices: &mut Notices,
 ) {
     let mut ours = ours.iter().peekable();
-    for (index, container) in pod.spec.containers.iter().enumerate() {
+    for (index, (container, state)) in pod.spec.containers.iter().zip(states).enumerate() {
         let name = || container.name.clone().into_owned();
-        let state = HookState::of(container, recorded.get(&*container.name).copied());
         if let HookState::Edited(_) = state {
             notices.push(Notice::HookEdited { container: name() });
         }
         let sleep = match ours.next_if(|container| container.index == index) {
             Some(ours) => Some(ours.delay.get().into()),
             None => {
-                look_at_own_hook(container, &state, grace, notices);
+                look_at_own_hook(container, state, grace, notices);
                 state.own().and_then(|hook| hook.known_sleep())
             }
         };

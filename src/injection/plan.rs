@@ -1,13 +1,13 @@
 //! The decision.
 
 use super::{
-    candidates::{Candidates, Recorded, candidates, hook_of_pod},
+    candidates::{Candidates, candidates},
     context::Context,
-    decision::{Decision, HookPlacement, InjectedContainer, Injection, Plan, Reason},
+    decision::{Decision, InjectedContainer, Injection, Plan, Reason},
     fit::fit,
     grace::{self, GraceRaise},
-    hook::Hook,
-    notice::{Notice, Notices},
+    hook_state::hook_states,
+    notice::Notices,
     overrides,
     own_hooks::{longest_own_sleep, look_at_own_hooks},
     pod::{Pod, Presence},
@@ -49,31 +49,17 @@ fn inject<'a>(
         return Err(Reason::RunToCompletion);
     }
     let record: InjectionRecord = pod.record().and_then(|r| r.parse().ok()).unwrap_or_default();
-    let recorded: Recorded<'_> =
-        record.containers.iter().map(|hook| (&*hook.container, hook)).collect();
     let settings = overrides::settings(pod, policy, notices);
-    let hook = hook_of_pod(pod, &recorded, policy.hook);
-    let longest_own = longest_own_sleep(pod, &recorded, policy.max_delay);
-    let Candidates { mut containers, is_coordinated } =
-        candidates(pod, &recorded, &settings, hook, longest_own, notices);
-
-    let is_windows = hook == Hook::Exec && pod.spec.is_windows();
-    let mut needs_native_sleep = false;
-    containers.retain(|container| {
-        let is_new = matches!(container.placement, HookPlacement::Add { .. });
-        let is_lost = is_windows && is_new && container.delay.get() > 0;
-        needs_native_sleep |= is_lost;
-        !is_lost
-    });
-    if needs_native_sleep {
-        notices.push(Notice::WindowsNeedsSleep);
-    }
+    let states = hook_states(&pod.spec.containers, &record);
+    let longest_own = longest_own_sleep(&states, policy.max_delay);
+    let Candidates { mut containers, is_coordinated, needs_native_sleep } =
+        candidates(pod, &states, &settings, policy.hook, longest_own, notices);
 
     let from = pod.spec.termination_grace_period_seconds;
     let before = grace::or_default(from);
     let reserve = settings.reserve;
     let fit = fit(from, policy.grace, reserve, &record, longest_own, &mut containers, notices);
-    look_at_own_hooks(pod, &recorded, &containers, fit.grace, notices);
+    look_at_own_hooks(pod, &states, &containers, fit.grace, notices);
     let raise = (fit.grace > before).then_some(GraceRaise { from, to: fit.grace });
 
     let mut changes = containers.iter().filter(|container| container.is_change()).peekable();
@@ -110,8 +96,8 @@ fn next_record(
     grace: Option<RecordedGrace>,
     annotations_were_empty: bool,
 ) -> InjectionRecord {
-    let (earlier, new): (Vec<_>, Vec<_>) =
-        containers.iter().partition(|container| container.previous.is_some());
-    let containers = earlier.into_iter().chain(new).filter_map(InjectedContainer::recorded);
-    InjectionRecord { containers: containers.collect(), grace, annotations_were_empty }
+    let earlier = containers.iter().filter(|container| container.previous.is_some());
+    let new = containers.iter().filter(|container| container.previous.is_none());
+    let containers = earlier.chain(new).filter_map(InjectedContainer::recorded).collect();
+    InjectionRecord { containers, grace, annotations_were_empty }
 }
