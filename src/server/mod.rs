@@ -3,6 +3,7 @@
 mod admin;
 mod body;
 mod connections;
+mod descriptors;
 mod listener;
 mod pending_connections;
 mod request_timeout;
@@ -10,5 +11,6 @@ mod webhook;
 
 pub use admin::admin_router;
 pub use connections::{ListenerOptions, accept};
+pub use descriptors::raise_descriptor_limit;
 pub use listener::{BindError, bind};
 pub use webhook::webhook_router;

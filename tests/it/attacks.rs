@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody, channel::Channel};
 use hyper::{
     StatusCode,
     body::{Bytes, Frame},
@@ -135,14 +135,10 @@ async fn an_ordinary_review_in_pieces_has_room_beside_large_bodies() {
     let server = certificates.start(&["--hook=sleep"]).await;
     let mut held = Vec::new();
     for _ in 0..2 {
-        let (sender, frames) = tokio::sync::mpsc::channel(1);
+        let (mut sender, stream) = Channel::<Bytes>::new(1);
         let mut client = certificates.client(&server).await;
-        let stream = futures::stream::unfold(frames, |mut frames| async {
-            frames.recv().await.map(|frame: Frame<Bytes>| (Ok::<_, std::io::Error>(frame), frames))
-        });
-        let request = review(StreamBody::new(Box::pin(stream)));
-        let task = tokio::spawn(async move { client.send_request(request).await });
-        sender.send(Frame::data(Bytes::from(vec![b' '; 7 * MIB - 1]))).await.unwrap();
+        let task = tokio::spawn(async move { client.send_request(review(stream)).await });
+        sender.send_data(Bytes::from(vec![b' '; 7 * MIB - 1])).await.unwrap();
         held.push((sender, task));
     }
     // As Go sends it: in several TLS records.

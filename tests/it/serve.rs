@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http_body_util::StreamBody;
+use http_body_util::{StreamBody, channel::Channel};
 use hyper::{
     StatusCode,
     body::{Bytes, Frame},
@@ -196,16 +196,11 @@ async fn sigterm_drains_and_exits_with_0() {
     let mut kept_alive = certificates.client(&server).await;
     assert_answered(&mut kept_alive, None).await;
     // A request whose body is still on its way when the listener closes.
-    let (body, frames) = tokio::sync::mpsc::channel(1);
-    let stream = futures::stream::unfold(frames, |mut frames| async {
-        frames.recv().await.map(|frame: Result<Frame<Bytes>, std::io::Error>| (frame, frames))
-    });
+    let (mut body, stream) = Channel::<Bytes>::new(1);
     let mut client = certificates.client(&server).await;
-    let in_flight = tokio::spawn(async move {
-        client.send_request(review(StreamBody::new(Box::pin(stream)))).await
-    });
+    let in_flight = tokio::spawn(async move { client.send_request(review(stream)).await });
     let (half, rest) = EXAMPLE.split_at(EXAMPLE.len() / 2);
-    body.send(Ok(Frame::data(Bytes::from_static(half.as_bytes())))).await.unwrap();
+    body.send_data(Bytes::from_static(half.as_bytes())).await.unwrap();
 
     server.signal("-TERM");
     let signalled = Instant::now();
@@ -218,7 +213,7 @@ async fn sigterm_drains_and_exits_with_0() {
     sleep(Duration::from_millis(2500).saturating_sub(signalled.elapsed())).await;
     let late = TcpStream::connect(("127.0.0.1", server.webhook)).await;
     assert!(late.is_err(), "nothing is accepted once the drain delay is over");
-    body.send(Ok(Frame::data(Bytes::from_static(rest.as_bytes())))).await.unwrap();
+    body.send_data(Bytes::from_static(rest.as_bytes())).await.unwrap();
     drop(body);
     let answer = timeout(LIMIT, in_flight).await.unwrap().unwrap().unwrap();
     assert_eq!(answer.status(), StatusCode::OK, "what was in flight is answered");

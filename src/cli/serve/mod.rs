@@ -29,8 +29,11 @@ use crate::{
     cluster::{OutdatedKubeletMetrics, choose_hook, connect, event_queue, follow_hook},
     injection::{Hook, Policy},
     readiness::Readiness,
-    server::{BindError, ListenerOptions, accept, admin_router, bind, webhook_router},
-    telemetry::{self, raise_descriptor_limit, start_log},
+    server::{
+        BindError, ListenerOptions, accept, admin_router, bind, raise_descriptor_limit,
+        webhook_router,
+    },
+    telemetry::{self, start_log},
     tls::CertificateMetrics,
 };
 
