@@ -126,11 +126,24 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// Size of the read buffer of a connection, in bytes.
 pub const MAX_BUFFER_BYTES: u32 = 32 * 1024;
-/// How much of each body is not counted against [`MAX_BODIES_BYTES`], in bytes: an ordinary review
+/// How much of a response a connection encrypts ahead of its client, in bytes.
+pub const MAX_TLS_BUFFER_BYTES: usize = 16 * 1024;
+/// How much the kernel keeps for a connection in each direction, in bytes. It takes up to twice as
+/// much, and the memory limit of the container includes it.
+pub const SOCKET_BUFFER_BYTES: usize = 32 * 1024;
+/// How long a client may take no byte of a response.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Descriptors that are not for connections.
+pub const RESERVED_DESCRIPTORS: u64 = 64;
+/// How much of each body is not counted against [`MAX_LARGE_BYTES`], in bytes: an ordinary review
 /// fits.
 pub const BODY_ALLOWANCE_BYTES: usize = 32 * 1024;
-/// Memory for all bodies that arrive in more than one piece, in bytes.
-pub const MAX_BODIES_BYTES: usize = 2 * MAX_BODY_BYTES;
+/// Longest answer that is not counted against [`MAX_LARGE_BYTES`], in bytes: one for a Pod with
+/// dozens of containers.
+pub const ANSWER_ALLOWANCE_BYTES: usize = 8 * 1024;
+/// Memory for all larger answers, and all larger bodies that arrive in more than one piece, in
+/// bytes.
+pub const MAX_LARGE_BYTES: usize = 2 * MAX_BODY_BYTES;
 /// How often the files of the certificate are read.
 pub const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -15,14 +15,20 @@ use axum::{
 };
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
+use super::connection_metrics::ConnectionMetrics;
 use crate::readiness::Readiness;
 
 /// The admin routes. Each response ends its connection: idle clients do not lock the kubelet out.
-pub fn admin_router(readiness: Arc<Readiness>, registry: Registry) -> Router {
+/// `reviews` is the webhook's listener.
+pub fn admin_router(
+    readiness: Arc<Readiness>,
+    reviews: ConnectionMetrics,
+    registry: Registry,
+) -> Router {
     let health = Router::new()
         .route("/live", get(|| async { "live\n" }))
         .route("/ready", get(ready))
-        .with_state(readiness);
+        .with_state((readiness, reviews));
     Router::new()
         .route("/metrics", get(metrics))
         .with_state(Arc::new(registry))
@@ -37,8 +43,14 @@ async fn close(mut response: Response) -> Response {
     response
 }
 
-async fn ready(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
+/// A crowded listener stays behind the Service: without it, its clients would crowd the next one.
+async fn ready(
+    State((readiness, reviews)): State<(Arc<Readiness>, ConnectionMetrics)>,
+) -> (StatusCode, String) {
     match readiness.check() {
+        Ok(()) if reviews.is_crowded() => {
+            (StatusCode::OK, "ready, but clients hold all connections\n".to_owned())
+        }
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(problem) => (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
     }

@@ -4,32 +4,16 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::time::timeout;
 
-use crate::constants::{
-    BODY_ALLOWANCE_BYTES, MAX_BODIES_BYTES, MAX_BODY_BYTES, MAX_DISCARDED_BYTES,
-};
+use super::room::{LargeBody, Room};
+use crate::constants::{BODY_ALLOWANCE_BYTES, MAX_BODY_BYTES, MAX_DISCARDED_BYTES};
 
-/// The memory for bodies that arrive in more than one piece. A body that arrives in one, and the
-/// beginning of every other, take nothing of the budget: an ordinary review is read however many
-/// large bodies are on their way.
-#[derive(Debug)]
-pub(super) struct BodyBudget(Semaphore);
-
-impl Default for BodyBudget {
-    fn default() -> Self {
-        Self(Semaphore::new(MAX_BODIES_BYTES))
-    }
-}
-
-/// A body, and its share of the budget.
+/// A body, and the room that it takes.
 #[derive(Debug)]
 pub(super) struct ReceivedBody<'r> {
     pub(super) bytes: Bytes,
-    _taken: Option<SemaphorePermit<'r>>,
+    _room: Option<LargeBody<'r>>,
 }
 
 /// Why there is no body.
@@ -44,48 +28,51 @@ pub(super) enum BodyError {
     /// It did not arrive in time.
     #[error("the body took longer than {0:?}")]
     TooSlow(Duration),
-    /// Other bodies take all of the budget.
+    /// Other bodies take all of the room.
     #[error("there are too many large bodies at once")]
-    NoBudget,
+    NoRoom,
 }
 
-/// Reads the complete body, if it arrives within `limit`.
+/// Reads the complete body, if it arrives within `limit`. A body that arrives in one piece, and the
+/// beginning of every other, take no room: an ordinary review is read however many large bodies are
+/// on their way.
 pub(super) async fn read_body(
     mut body: Body,
     limit: Duration,
-    budget: &BodyBudget,
+    room: &Room,
 ) -> Result<ReceivedBody<'_>, BodyError> {
     // The timer is set only where the body is not there yet, which is rare.
-    timeout(limit, collect(&mut body, budget)).await.unwrap_or(Err(BodyError::TooSlow(limit)))
+    timeout(limit, collect(&mut body, room)).await.unwrap_or(Err(BodyError::TooSlow(limit)))
 }
 
-async fn collect<'r>(
-    body: &mut Body,
-    budget: &'r BodyBudget,
-) -> Result<ReceivedBody<'r>, BodyError> {
-    let (mut whole, mut taken) = (Vec::new(), None::<SemaphorePermit<'_>>);
-    while let Some(frame) = body.frame().await {
+async fn collect<'r>(body: &mut Body, room: &'r Room) -> Result<ReceivedBody<'r>, BodyError> {
+    let (mut whole, mut large) = (Vec::new(), None::<LargeBody<'_>>);
+    loop {
+        let frame = match &large {
+            None => body.frame().await,
+            Some(large) => tokio::select! {
+                frame = body.frame() => frame,
+                () = large.has_to_go() => return Err(BodyError::NoRoom),
+            },
+        };
+        let Some(frame) = frame else { break };
         let frame = frame.map_err(BodyError::Broken)?;
         // Frames without data are trailers: they do not matter.
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > MAX_BODY_BYTES {
-            drop((whole, taken, data));
+            drop((whole, large, data));
             discard(body).await;
             return Err(BodyError::TooLarge);
         }
         if whole.is_empty() && body.is_end_stream() {
-            return Ok(ReceivedBody { bytes: data, _taken: None });
+            return Ok(ReceivedBody { bytes: data, _room: None });
         }
         // For what has arrived, not for what is announced: an announcement costs nothing.
         let length = whole.len() + data.len();
         let free = BODY_ALLOWANCE_BYTES.max(whole.len());
         if length > free {
-            let more = u32::try_from(length - free).unwrap_or(u32::MAX);
-            let more = budget.0.try_acquire_many(more).map_err(|_| BodyError::NoBudget)?;
-            match &mut taken {
-                Some(taken) => taken.merge(more),
-                None => taken = Some(more),
-            }
+            let large = large.get_or_insert_with(|| room.large_body());
+            large.grow(length - free).await.ok_or(BodyError::NoRoom)?;
         }
         if whole.capacity() < length {
             // A doubling would take twice what is counted.
@@ -93,7 +80,7 @@ async fn collect<'r>(
         }
         whole.extend_from_slice(&data);
     }
-    Ok(ReceivedBody { bytes: whole.into(), _taken: taken })
+    Ok(ReceivedBody { bytes: whole.into(), _room: large })
 }
 
 /// Reads some of the rest and throws it away: a client that is still sending when the connection

@@ -8,6 +8,8 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
+use crate::constants::{SOCKET_BUFFER_BYTES, WRITE_TIMEOUT};
+
 /// A listener cannot use its address.
 #[derive(Debug, thiserror::Error)]
 #[error("{flag}: cannot listen on {address}: {source}")]
@@ -42,6 +44,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // A restart does not wait for the TIME_WAIT of old connections.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // Connections inherit these.
+    socket.set_tcp_user_timeout(Some(WRITE_TIMEOUT))?;
+    socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
     socket.bind(&address.into())?;
     socket.listen(1024)?;
     TcpListener::from_std(socket.into())

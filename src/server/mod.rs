@@ -2,15 +2,18 @@
 
 mod admin;
 mod body;
+mod connection_metrics;
 mod connections;
 mod descriptors;
 mod listener;
-mod pending_connections;
+mod open_connections;
 mod request_timeout;
+mod room;
 mod webhook;
 
 pub use admin::admin_router;
+pub use connection_metrics::ConnectionMetrics;
 pub use connections::{ListenerOptions, accept};
-pub use descriptors::raise_descriptor_limit;
+pub use descriptors::{connections_of_each, raise_descriptor_limit};
 pub use listener::{BindError, bind};
 pub use webhook::webhook_router;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    body::Bytes,
     extract::{Request, State},
     http::{
         HeaderMap, HeaderValue,
@@ -14,8 +15,9 @@ use axum::{
 };
 
 use super::{
-    body::{BodyBudget, BodyError, read_body},
+    body::{BodyError, read_body},
     request_timeout::request_timeout,
+    room::Room,
 };
 use crate::{
     admission::{Refusal, RefusedRequest, Reviewer},
@@ -28,13 +30,13 @@ const JSON: &str = "application/json";
 struct Webhook {
     reviewer: Arc<Reviewer>,
     readiness: Arc<Readiness>,
-    budget: BodyBudget,
+    room: Room,
 }
 
 /// The webhook's routes. Each handler builds its own response: a middleware would cost every
 /// request an allocation or two.
 pub fn webhook_router(reviewer: Arc<Reviewer>, readiness: Arc<Readiness>) -> Router {
-    let webhook = Webhook { reviewer, readiness, budget: BodyBudget::default() };
+    let webhook = Webhook { reviewer, readiness, room: Room::default() };
     Router::new()
         .route(INJECT_PATH, post(inject).fallback(wrong_method))
         .fallback(wrong_path)
@@ -59,16 +61,18 @@ async fn wrong_path(State(webhook): State<Arc<Webhook>>, request: Request) -> Re
 }
 
 impl Webhook {
-    async fn review(&self, request: Request) -> Result<Vec<u8>, RefusedRequest> {
+    async fn review(&self, request: Request) -> Result<Bytes, RefusedRequest> {
         check_content_type(request.headers())?;
         // When the API server has given up, a response is useless.
         let timeout = request_timeout(request.uri().query());
         let timeout = timeout.map_or(BODY_TIMEOUT, |timeout| timeout.min(BODY_TIMEOUT));
-        let body = read_body(request.into_body(), timeout, &self.budget).await?;
-        self.reviewer.review(&body.bytes)
+        let body = read_body(request.into_body(), timeout, &self.room).await?;
+        let answer = self.reviewer.review(&body.bytes)?;
+        drop(body);
+        self.room.answer(answer).ok_or_else(|| BodyError::NoRoom.into())
     }
 
-    fn respond(&self, result: Result<Vec<u8>, RefusedRequest>) -> Response {
+    fn respond(&self, result: Result<Bytes, RefusedRequest>) -> Response {
         let mut response = match result {
             Ok(answer) => ([(CONTENT_TYPE, JSON)], answer).into_response(),
             Err(request) => {
@@ -115,7 +119,7 @@ impl From<BodyError> for RefusedRequest {
             BodyError::TooLarge => Refusal::BodyTooLarge,
             BodyError::Broken(_) => Refusal::MalformedBody,
             BodyError::TooSlow(_) => Refusal::Timeout,
-            BodyError::NoBudget => Refusal::Overloaded,
+            BodyError::NoRoom => Refusal::Overloaded,
         };
         Self::new(refusal, error)
     }

@@ -30,8 +30,8 @@ use crate::{
     injection::{Hook, Policy},
     readiness::Readiness,
     server::{
-        BindError, ListenerOptions, accept, admin_router, bind, raise_descriptor_limit,
-        webhook_router,
+        BindError, ConnectionMetrics, ListenerOptions, accept, admin_router, bind,
+        connections_of_each, raise_descriptor_limit, webhook_router,
     },
     telemetry::{self, start_log},
     tls::CertificateMetrics,
@@ -111,17 +111,21 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
     let admin_listener = bind("--admin-listen", listeners.admin_listen)?;
     let (address, admin_address) = (address(&webhook_listener)?, address(&admin_listener)?);
 
+    let [connections, admin_connections] =
+        ConnectionMetrics::register(&mut registry, ["webhook", "admin"]);
+
     // The admin listener comes first: `/ready` answers while the API server is slow.
     let stop = CancellationToken::new();
     let options = ListenerOptions {
         tls: None,
-        max_connections: usize::try_from(listeners.max_connections).unwrap_or(usize::MAX),
+        max_connections: connections_of_each(listeners.max_connections),
+        metrics: admin_connections,
         stop: stop.clone(),
         drain_timeout: shutdown.drain_timeout.duration(),
     };
     let mut tasks = Tasks::default();
     let event_queue = events.then(|| event_queue(&mut registry));
-    let router = admin_router(readiness.clone(), registry);
+    let router = admin_router(readiness.clone(), connections.clone(), registry);
     tasks.listen(ListenerTask::Admin, accept(admin_listener, router, options.clone()));
 
     let uses_api_server = injection.hook == HookMode::Auto || events || tls.needs_api_server();
@@ -157,7 +161,7 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
         tasks.follow(FollowerTask::ClusterVersion, task, &background);
     }
     let router = webhook_router(reviewer, readiness.clone());
-    let options = ListenerOptions { tls: Some(tls_config), ..options };
+    let options = ListenerOptions { tls: Some(tls_config), metrics: connections, ..options };
     tasks.listen(ListenerTask::Webhook, accept(webhook_listener, router, options));
 
     readiness.serve();

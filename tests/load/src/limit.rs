@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use apisix_prestop::{
     constants::INJECT_PATH,
-    server::{ListenerOptions, accept, bind},
+    server::{ConnectionMetrics, ListenerOptions, accept, bind},
     tls::{ServedCertificate, certified_key, server_config},
 };
 use axum::{Router, body::Body, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
@@ -38,6 +38,7 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
         let terms = ListenerOptions {
             tls: Some(tls),
             max_connections: usize::MAX,
+            metrics: ConnectionMetrics::default(),
             stop: CancellationToken::new(),
             drain_timeout: Duration::ZERO,
         };

@@ -22,7 +22,7 @@ use rustls::{
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     process::{Child, ChildStderr},
     time::timeout,
 };
@@ -46,7 +46,18 @@ pub struct Server {
 
 impl Server {
     pub async fn start(flags: &[&str]) -> Self {
-        let mut command = tokio::process::Command::new(program_path());
+        Self::start_by(tokio::process::Command::new(program_path()), flags).await
+    }
+
+    /// With no more than `limit` descriptors.
+    pub async fn start_with_descriptors(limit: u64, flags: &[&str]) -> Self {
+        let mut command = tokio::process::Command::new("sh");
+        let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+        command.args(["-c", &script]).arg(program_path());
+        Self::start_by(command, flags).await
+    }
+
+    async fn start_by(mut command: tokio::process::Command, flags: &[&str]) -> Self {
         command
             .args(["serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
             .args(flags)
@@ -114,13 +125,29 @@ impl Server {
     }
 
     pub async fn readiness(&self) -> (StatusCode, String) {
+        self.admin("/ready").await
+    }
+
+    /// The page of metrics.
+    pub async fn metrics(&self) -> String {
+        self.admin("/metrics").await.1
+    }
+
+    async fn admin(&self, path: &str) -> (StatusCode, String) {
         let stream = TcpStream::connect(("127.0.0.1", self.admin)).await.unwrap();
         let (mut client, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
-        let request = Request::get("/ready").body(Full::<Bytes>::default()).unwrap();
+        let request = Request::get(path).body(Full::<Bytes>::default()).unwrap();
         let response = client.send_request(request).await.unwrap();
         (response.status(), text(response).await)
     }
+}
+
+/// A connection from another address of loopback.
+pub async fn connect_from(source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((source, 0).into())?;
+    socket.connect((Ipv4Addr::LOCALHOST, port).into()).await
 }
 
 pub async fn text(response: Response<Incoming>) -> String {
@@ -174,16 +201,30 @@ impl Certificates {
     }
 
     pub async fn start(&self, flags: &[&str]) -> Server {
+        Server::start(&self.flags(flags).iter().map(String::as_str).collect::<Vec<_>>()).await
+    }
+
+    /// The flags with which the program serves the mounted certificate, and others.
+    pub fn flags(&self, others: &[&str]) -> Vec<String> {
         let (chain, key) = (self.path("tls.crt"), self.path("tls.key"));
         let files =
             [format!("--tls-cert={}", chain.display()), format!("--tls-key={}", key.display())];
-        let mut all: Vec<_> = files.iter().map(String::as_str).collect();
-        all.extend(flags);
-        Server::start(&all).await
+        files.into_iter().chain(others.iter().map(|flag| (*flag).to_owned())).collect()
     }
 
     pub async fn connect(&self, server: &Server) -> TlsStream<TcpStream> {
         self.try_connect(server, &[b"http/1.1"]).await.unwrap()
+    }
+
+    /// As a client with this address.
+    pub async fn connect_from(
+        &self,
+        source: Ipv4Addr,
+        server: &Server,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let stream = connect_from(source, server.webhook).await?;
+        let config = self.trusting().with_no_client_auth();
+        tls::handshake(stream, "localhost", config, &[b"http/1.1"]).await
     }
 
     /// As a client that offers these protocols by ALPN.

@@ -6,7 +6,7 @@ use apisix_prestop::{
     admission::{Mode, ReviewLog, ReviewMetrics, Reviewer},
     injection::Policy,
     readiness::Readiness,
-    server::{admin_router, webhook_router},
+    server::{ConnectionMetrics, admin_router, webhook_router},
     telemetry,
 };
 use axum::{
@@ -34,7 +34,7 @@ impl Server {
         let observers = vec![Box::new(ReviewLog) as _, Box::new(metrics) as _];
         let reviewer = Arc::new(Reviewer::new(policy, mode, observers));
         let router = webhook_router(reviewer.clone(), readiness.clone());
-        let admin = admin_router(readiness.clone(), registry);
+        let admin = admin_router(readiness.clone(), ConnectionMetrics::default(), registry);
         Self { reviewer, readiness, router, admin }
     }
 

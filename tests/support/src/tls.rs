@@ -34,12 +34,24 @@ pub fn trusting<'a>(
 pub async fn connect(
     address: SocketAddr,
     name: &str,
+    config: ClientConfig,
+    offered: &[&[u8]],
+) -> io::Result<TlsStream<TcpStream>> {
+    handshake(TcpStream::connect(address).await?, name, config, offered).await
+}
+
+/// The same on a connection that is there.
+///
+/// # Errors
+/// When the certificate is not what the client trusts.
+pub async fn handshake(
+    stream: TcpStream,
+    name: &str,
     mut config: ClientConfig,
     offered: &[&[u8]],
 ) -> io::Result<TlsStream<TcpStream>> {
     config.alpn_protocols = offered.iter().map(|protocol| protocol.to_vec()).collect();
     let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-    let stream = TcpStream::connect(address).await?;
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
