@@ -199,5 +199,6 @@ pub const CA_BUNDLE_FIELD_MANAGER: &str = "apisix-prestop-certificates";
 pub const CREATION_GRACE: Duration = Duration::from_secs(3);
 /// How often a replica checks the state when nothing happens: a clock that jumps is no event.
 pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(30);
-/// Shortest time between two writes of the Secret by one replica, whatever others write to it.
-pub const SECRET_WRITE_INTERVAL: Duration = Duration::from_secs(1);
+/// Shortest time between two writes of the Secret by one replica, and between two of the CA bundle,
+/// whatever others write.
+pub const WRITE_INTERVAL: Duration = Duration::from_secs(1);

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::{
     issue::IssueError,
     names::ServiceNames,
+    pace::Pace,
     publication::{bundles, publish},
     replica::{NotReady, Replica, View},
     secret::{request, write},
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     cluster::{Follower, retry_delays},
-    constants::{API_REQUEST_TIMEOUT, CERTIFICATE_CHECK_INTERVAL, SECRET_WRITE_INTERVAL},
+    constants::{API_REQUEST_TIMEOUT, CERTIFICATE_CHECK_INTERVAL, WRITE_INTERVAL},
     readiness::{Condition, Readiness},
     tls::{
         CertificateError, CertificateMetrics, CertificateRole, Pair, ServedCertificate,
@@ -136,8 +137,8 @@ struct Synchronizer {
     /// After a failure, no call for a while.
     retry_delays: ExponentialBackoff,
     calls_from: Instant,
-    /// Whatever others do to the Secret, this replica does not write it all the time.
-    writes_from: Instant,
+    writes: Pace,
+    publications: Pace,
     not_ready: Option<NotReady>,
     configuration_is_missing: bool,
 }
@@ -159,7 +160,8 @@ impl Synchronizer {
             start: Instant::now(),
             retry_delays: retry_delays(),
             calls_from: Instant::now(),
-            writes_from: Instant::now(),
+            writes: Pace::new(WRITE_INTERVAL),
+            publications: Pace::new(WRITE_INTERVAL),
             not_ready: Some(NotReady::NoCertificate),
             configuration_is_missing: false,
         }
@@ -183,7 +185,8 @@ impl Synchronizer {
             }
         }
         let now = Instant::now();
-        let pauses = [self.calls_from, self.writes_from].into_iter().filter(|end| *end > now);
+        let pauses = [self.calls_from, self.writes.next(), self.publications.next()];
+        let pauses = pauses.into_iter().filter(|end| *end > now);
         pauses.fold(wake_in, |wake_in, end| wake_in.min(end - now))
     }
 
@@ -206,13 +209,15 @@ impl Synchronizer {
 
         // One of them may be forbidden for long: that does not keep the replica from the other.
         let published = match (actions.publish, configuration) {
-            (Some(bundle), Some(configuration)) if self.calls_from <= Instant::now() => {
+            (Some(bundle), Some(configuration))
+                if self.calls_from.max(self.publications.next()) <= Instant::now() =>
+            {
                 self.publish(configuration, bundle).await
             }
             _ => Ok(()),
         };
         let written = match actions.write {
-            Some((change, state)) if self.calls_from.max(self.writes_from) <= Instant::now() => {
+            Some((change, state)) if self.calls_from.max(self.writes.next()) <= Instant::now() => {
                 if let Some(problem) = actions.unusable {
                     tracing::info!(%problem, secret = self.what.secret, "the Secret is not usable");
                 }
@@ -224,9 +229,14 @@ impl Synchronizer {
         Ok(actions.wake_in)
     }
 
-    async fn publish(&self, configuration: &Configuration, bundle: String) -> Result<(), Failure> {
+    async fn publish(
+        &mut self,
+        configuration: &Configuration,
+        bundle: String,
+    ) -> Result<(), Failure> {
         let published = publish(&self.configurations, configuration, bundle);
         in_time(published).await?.map_err(Failure::Publish)?;
+        self.publications.wrote();
         tracing::info!(configuration = self.what.configuration, "published the CA bundle");
         Ok(())
     }
@@ -242,7 +252,7 @@ impl Synchronizer {
         match in_time(write(&self.secrets, name, found, state)).await? {
             Ok(_) => {
                 tracing::info!(secret = name, "wrote the Secret {}", change.reason());
-                self.writes_from = Instant::now() + SECRET_WRITE_INTERVAL;
+                self.writes.wrote();
                 Ok(())
             }
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {

@@ -7,6 +7,7 @@
 mod follow;
 mod issue;
 mod names;
+mod pace;
 mod publication;
 mod replica;
 mod secret;

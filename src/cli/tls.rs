@@ -44,6 +44,17 @@ pub struct TlsArgs {
     /// these CAs. The admin listener accepts all
     #[arg(long, value_name = "FILE", env = "APISIX_PRESTOP_CLIENT_CA")]
     pub client_ca: Option<PathBuf>,
+    /// With --client-ca: the certificate of a client must have one of these names, as its common
+    /// name or as a DNS name. Without this flag, every certificate of the CAs is accepted
+    #[arg(
+        long,
+        value_name = "NAMES",
+        env = "APISIX_PRESTOP_CLIENT_NAMES",
+        value_delimiter = ',',
+        requires = "client_ca",
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
+    pub client_names: Vec<String>,
     /// The details of self-managed.
     #[command(flatten)]
     pub self_managed: SelfManagedArgs,
@@ -188,8 +199,9 @@ impl Tls {
         readiness: &Readiness,
         metrics: CertificateMetrics,
     ) -> Result<Self, TlsError> {
-        let TlsArgs { tls, tls_cert, tls_key, client_ca, self_managed } = args;
-        let clients = client_ca.as_deref().map(client_verifier).transpose()?;
+        let TlsArgs { tls, tls_cert, tls_key, client_ca, client_names, self_managed } = args;
+        let clients = client_ca.as_deref();
+        let clients = clients.map(|path| client_verifier(path, client_names)).transpose()?;
         let (served, source) = match (tls, tls_cert.zip(tls_key)) {
             (None | Some(TlsMode::Files), Some((chain, key))) => {
                 let (files, pair) = CertificateFiles::open(chain, key)?;
@@ -221,6 +233,11 @@ impl Tls {
     /// Whether the source needs an API server.
     pub(super) const fn needs_api_server(&self) -> bool {
         matches!(self.source, CertificateSource::SelfManaged(_))
+    }
+
+    /// Whether each client has to show a certificate.
+    pub(super) const fn knows_clients(&self) -> bool {
+        self.clients.is_some()
     }
 
     /// Whether the certificate is self-signed, for a first try.

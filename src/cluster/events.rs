@@ -1,13 +1,13 @@
 //! Notices as Events on the objects that control the Pods.
 
 use std::{
+    collections::HashMap,
     fmt::Write,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -15,22 +15,55 @@ use kube::{
     Client,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
-use tokio::sync::mpsc;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
+use super::opted_in::OptedIn;
 use crate::{
     admission::{Observer, Review},
-    constants::{EVENT_INTERVAL, EVENT_QUEUE, EVENTS_OF_A_NAMESPACE},
+    constants::{API_REQUEST_TIMEOUT, EVENT_INTERVAL, EVENT_QUEUE, EVENTS_OF_A_NAMESPACE},
     injection::{Notice, OwnerReference},
 };
 
-/// Puts notices into the queue of Events. It never waits: when the queue is full, or a namespace has
-/// its share of it, it drops the Event and counts it, and the log still has the notice.
-#[derive(Clone, Debug)]
+/// How many different notes are counted at the same time.
+const MAX_RECORDERS: usize = 64;
+
+/// Puts notices into the queue of Events. It never waits: it drops an Event and counts it, and the
+/// log still has the notice.
+#[derive(Debug)]
 pub(crate) struct EventSender {
     queue: mpsc::Sender<QueuedEvent>,
     shares: Arc<Shares>,
-    dropped: Counter,
+    /// Where reviews may come from anybody, only these namespaces have Events.
+    opted_in: Option<OptedIn>,
+    dropped: [Counter; Dropped::COUNT],
+}
+
+/// Why an Event is not published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+enum Dropped {
+    /// Its namespace has not opted in: the review did not come from an API server.
+    NotOptedIn,
+    /// Too many Events of its namespace wait.
+    NamespaceShare,
+    /// Too many Events wait.
+    QueueFull,
+    /// The API server did not take it.
+    NotPublished,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DroppedLabels {
+    cause: &'static str,
 }
 
 /// The other end, which talks to the API server.
@@ -38,6 +71,7 @@ pub(crate) struct EventSender {
 pub(crate) struct EventQueue {
     queue: mpsc::Receiver<QueuedEvent>,
     shares: Arc<Shares>,
+    not_published: Counter,
 }
 
 /// How many Events of each namespace wait. Namespaces share a place by chance, not by choice.
@@ -60,13 +94,23 @@ struct QueuedEvent {
     note: String,
 }
 
-/// A queue for Events, whose metric goes into `registry`.
-pub(crate) fn event_queue(registry: &mut Registry) -> (EventSender, EventQueue) {
+/// A queue for Events, whose metric goes into `registry`. With `opted_in`, only these namespaces
+/// have Events.
+pub(crate) fn event_queue(
+    registry: &mut Registry,
+    opted_in: Option<OptedIn>,
+) -> (EventSender, EventQueue) {
     let (sender, queue) = mpsc::channel(EVENT_QUEUE);
     let shares = Arc::new(Shares([const { AtomicUsize::new(0) }; 256]));
-    let dropped = Counter::default();
-    registry.register("events_dropped", "Events that were not published", dropped.clone());
-    (EventSender { queue: sender, shares: shares.clone(), dropped }, EventQueue { queue, shares })
+    let counters = Family::<DroppedLabels, Counter>::default();
+    let dropped = std::array::from_fn(|index| {
+        let cause = Dropped::VARIANTS[index].into();
+        counters.get_or_create_owned(&DroppedLabels { cause })
+    });
+    registry.register("events_dropped", "Events that were not published", counters);
+    let not_published = dropped[Dropped::NotPublished as usize].clone();
+    let sender = EventSender { queue: sender, shares: shares.clone(), opted_in, dropped };
+    (sender, EventQueue { queue, shares, not_published })
 }
 
 /// A warning about a Pod that a controller creates reaches no person, so it becomes an Event on the
@@ -84,13 +128,26 @@ impl Observer for EventSender {
 
 impl EventSender {
     fn send(&self, namespace: &str, owner: &OwnerReference<'_>, notice: &Notice) {
-        // The place first: without one there is nothing to allocate for.
+        if let Err(cause) = self.try_send(namespace, owner, notice) {
+            self.dropped[cause as usize].inc();
+        }
+    }
+
+    fn try_send(
+        &self,
+        namespace: &str,
+        owner: &OwnerReference<'_>,
+        notice: &Notice,
+    ) -> Result<(), Dropped> {
+        if self.opted_in.as_ref().is_some_and(|opted_in| !opted_in.contains(namespace)) {
+            return Err(Dropped::NotOptedIn);
+        }
         let share = self.shares.of(namespace);
-        let place = self.queue.try_reserve().ok();
-        let Some(place) = place.filter(|_| share.load(Relaxed) < EVENTS_OF_A_NAMESPACE) else {
-            self.dropped.inc();
-            return;
-        };
+        if share.load(Relaxed) >= EVENTS_OF_A_NAMESPACE {
+            return Err(Dropped::NamespaceShare);
+        }
+        // The place first: without one there is nothing to allocate for.
+        let place = self.queue.try_reserve().map_err(|_| Dropped::QueueFull)?;
         share.fetch_add(1, Relaxed);
         place.send(QueuedEvent {
             regarding: ObjectReference {
@@ -104,6 +161,7 @@ impl EventSender {
             notice: notice.name().as_str(),
             note: notice.to_string(),
         });
+        Ok(())
     }
 }
 
@@ -111,10 +169,17 @@ impl EventQueue {
     /// Publishes a few Events per second. Equal Events within minutes become one Event with a count.
     pub(crate) async fn publish(mut self, client: Client) {
         let reporter = Reporter { controller: "apisix-prestop".to_owned(), instance: hostname() };
-        let recorder = Recorder::new(client, reporter);
+        // One for each note: a recorder does not tell two notes of the same reason apart.
+        let mut recorders = HashMap::<String, Recorder>::new();
         while let Some(queued) = self.queue.recv().await {
             let namespace = queued.regarding.namespace.as_deref().unwrap_or_default();
             self.shares.of(namespace).fetch_sub(1, Relaxed);
+            if recorders.len() >= MAX_RECORDERS {
+                recorders.clear();
+            }
+            let recorder = recorders
+                .entry(queued.note.clone())
+                .or_insert_with(|| Recorder::new(client.clone(), reporter.clone()));
             let event = Event {
                 type_: EventType::Warning,
                 reason: pascal_case(queued.notice),
@@ -123,12 +188,18 @@ impl EventQueue {
                 secondary: None,
             };
             let published = recorder.publish(&event, &queued.regarding);
-            match tokio::time::timeout(Duration::from_secs(5), published).await {
+            match timeout(API_REQUEST_TIMEOUT, published).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "cannot publish an Event"),
-                Err(_) => tracing::debug!("an Event was not published in time"),
+                Ok(Err(error)) => {
+                    self.not_published.inc();
+                    tracing::debug!(%error, "cannot publish an Event");
+                }
+                Err(_) => {
+                    self.not_published.inc();
+                    tracing::debug!("an Event was not published in time");
+                }
             }
-            tokio::time::sleep(EVENT_INTERVAL).await;
+            sleep(EVENT_INTERVAL).await;
         }
     }
 }
@@ -154,6 +225,16 @@ mod tests {
 
     use super::*;
 
+    fn owner() -> OwnerReference<'static> {
+        OwnerReference {
+            api_version: Cow::from("apps/v1"),
+            kind: Cow::from("ReplicaSet"),
+            name: Cow::from("web-1"),
+            uid: Cow::from("u"),
+            controller: true,
+        }
+    }
+
     #[test]
     fn a_reason_is_written_as_kubernetes_does() {
         assert_eq!(pascal_case("hook_ends_listener"), "HookEndsListener");
@@ -161,17 +242,10 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_and_does_not_wait() {
-        let (sender, mut queue) = event_queue(&mut Registry::default());
-        let owner = OwnerReference {
-            api_version: Cow::from("apps/v1"),
-            kind: Cow::from("ReplicaSet"),
-            name: Cow::from("web-1"),
-            uid: Cow::from("u"),
-            controller: true,
-        };
+        let (sender, mut queue) = event_queue(&mut Registry::default(), None);
         let send = |namespace: &str, count: usize| {
             for _ in 0..count {
-                sender.send(namespace, &owner, &Notice::WindowsNeedsSleep);
+                sender.send(namespace, &owner(), &Notice::WindowsNeedsSleep);
             }
         };
         // One namespace has many faults, and another one still has room for its own.
@@ -184,6 +258,20 @@ mod tests {
         }
         let of = |name: &str| queued.iter().filter(|namespace| *namespace == name).count();
         assert_eq!((of("noisy"), of("quiet")), (EVENTS_OF_A_NAMESPACE, 10));
-        assert_eq!(sender.dropped.get() as usize, EVENT_QUEUE + 5 - EVENTS_OF_A_NAMESPACE);
+        let dropped = sender.dropped[Dropped::NamespaceShare as usize].get() as usize;
+        assert_eq!(dropped, EVENT_QUEUE + 5 - EVENTS_OF_A_NAMESPACE);
+    }
+
+    #[test]
+    fn a_forged_review_leads_to_no_event_in_a_namespace_that_has_not_opted_in() {
+        let opted_in = OptedIn::of(["shop"]);
+        let (sender, mut queue) = event_queue(&mut Registry::default(), Some(opted_in));
+        for namespace in ["kube-system", "shop", ""] {
+            sender.send(namespace, &owner(), &Notice::WindowsNeedsSleep);
+        }
+        let queued = queue.queue.try_recv().unwrap();
+        assert_eq!(queued.regarding.namespace.as_deref(), Some("shop"));
+        assert!(queue.queue.try_recv().is_err(), "no other namespace has opted in");
+        assert_eq!(sender.dropped[Dropped::NotOptedIn as usize].get(), 2);
     }
 }

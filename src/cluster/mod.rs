@@ -3,6 +3,7 @@
 mod connect;
 mod events;
 mod hook_choice;
+mod opted_in;
 mod outdated_kubelet;
 mod version;
 mod watch;
@@ -10,5 +11,6 @@ mod watch;
 pub(crate) use connect::connect;
 pub(crate) use events::event_queue;
 pub(crate) use hook_choice::{choose_hook, follow_hook};
+pub(crate) use opted_in::OptedIn;
 pub(crate) use outdated_kubelet::OutdatedKubeletMetrics;
-pub(crate) use watch::{Follower, retry_delays};
+pub(crate) use watch::{Follower, jittered, retry_delays};

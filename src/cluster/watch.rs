@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, time::Duration};
 
-use backon::ExponentialBuilder;
+use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::{StreamExt, stream::BoxStream};
 use kube::{
     Api, Resource,
@@ -202,14 +202,21 @@ fn is_not_found(error: &Error) -> bool {
 /// that replicas do not return to a restarted API server at the same moment.
 pub(crate) fn retry_delays() -> ExponentialBackoff {
     // The jitter adds up to as much again.
-    let half = |delay: Duration| delay / 2;
+    with_jitter(MIN_RETRY_DELAY / 2, MAX_RETRY_DELAY / 2).into()
+}
+
+/// A time from `delay` to twice as much.
+pub(crate) fn jittered(delay: Duration) -> Duration {
+    with_jitter(delay, delay).build().next().unwrap_or(delay)
+}
+
+fn with_jitter(shortest: Duration, longest: Duration) -> ExponentialBuilder {
     ExponentialBuilder::default()
-        .with_min_delay(half(MIN_RETRY_DELAY))
-        .with_max_delay(half(MAX_RETRY_DELAY))
+        .with_min_delay(shortest)
+        .with_max_delay(longest)
         .with_factor(2.0)
         .without_max_times()
         .with_jitter()
-        .into()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use rustls::{
     server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 
-use super::crypto::crypto_provider;
+use super::{client_names::NamedClients, crypto::crypto_provider};
 
 /// Why the file of `--client-ca` cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,12 +36,19 @@ enum Cause {
 }
 
 /// Accepts only clients that present a certificate of a CA in `path`: a file with one or more
-/// certificates in PEM form, which is read once.
+/// certificates in PEM form, which is read once. With `names`, the certificate must have one of them.
 ///
 /// # Errors
 /// When the file cannot be read or holds no usable certificate.
-pub fn client_verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, ClientCaError> {
-    verifier(path).map_err(|cause| ClientCaError { path: path.to_owned(), cause })
+pub fn client_verifier(
+    path: &Path,
+    names: Vec<String>,
+) -> Result<Arc<dyn ClientCertVerifier>, ClientCaError> {
+    let clients = verifier(path).map_err(|cause| ClientCaError { path: path.to_owned(), cause })?;
+    if names.is_empty() {
+        return Ok(clients);
+    }
+    Ok(Arc::new(NamedClients { clients, names }))
 }
 
 fn verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, Cause> {

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod client_ca;
+mod client_names;
 mod crypto;
 mod files;
 mod key_pair;

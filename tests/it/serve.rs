@@ -284,6 +284,27 @@ async fn only_clients_with_a_certificate_of_the_ca_are_let_in() {
 }
 
 #[rstest]
+#[case::a_name_of_the_certificate("--client-names=other,kube-apiserver", true)]
+#[case::its_common_name("--client-names=rcgen self signed cert", true)]
+#[case::another_name("--client-names=apiserver", false)]
+#[tokio::test]
+async fn only_clients_with_a_name_are_let_in(#[case] flag: &str, #[case] answered: bool) {
+    use tokio::io::AsyncReadExt;
+    let (certificates, clients) = (Certificates::new(), Certificates::new());
+    let ca = clients.path("ca.crt");
+    std::fs::write(&ca, clients.ca.pem()).unwrap();
+    let client_ca = format!("--client-ca={}", ca.display());
+    let server = certificates.start(&["--hook=sleep", &client_ca, flag]).await;
+    let mut client = clients.connect_as_client(&server, &certificates).await.unwrap();
+    if answered {
+        assert_answered(&mut http1_client(client).await, None).await;
+    } else {
+        let refused = timeout(LIMIT, client.read_u8()).await.unwrap().unwrap_err().to_string();
+        assert!(refused.contains("fatal alert"), "{refused}");
+    }
+}
+
+#[rstest]
 #[case::sigterm("-TERM")]
 #[case::control_c("-INT")]
 #[tokio::test]
@@ -310,6 +331,7 @@ async fn a_second_signal_aborts(#[case] signal: &str) {
 #[case::key_without_certificate(&["--tls-key=/tmp/key"], "--tls-cert <FILE>")]
 #[case::no_such_file(&["--tls-cert=/nonexistent/tls.crt", "--tls-key=/nonexistent/tls.key"], "error: --tls-cert /nonexistent/tls.crt: No such file or directory")]
 #[case::not_a_certificate(&["--tls-cert=/dev/null", "--tls-key=/dev/null"], "error: --tls-cert /dev/null, --tls-key /dev/null: no certificate in PEM form")]
+#[case::client_names_without_a_ca(&["--client-names=kube-apiserver"], "error: the following required arguments were not provided")]
 #[case::no_such_client_ca(&["--client-ca=/nonexistent/ca.crt"], "error: --client-ca /nonexistent/ca.crt: No such file or directory")]
 #[case::empty_client_ca(&["--client-ca=/dev/null"], "error: --client-ca /dev/null: no certificate in PEM form")]
 #[case::client_ca_is_no_certificate(&["--client-ca=Cargo.toml"], "error: --client-ca Cargo.toml: no certificate in PEM form")]

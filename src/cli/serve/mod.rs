@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     admission::{Observer, ReviewLog, ReviewMetrics, Reviewer},
-    cluster::{OutdatedKubeletMetrics, choose_hook, connect, event_queue, follow_hook},
+    cluster::{OptedIn, OutdatedKubeletMetrics, choose_hook, connect, event_queue, follow_hook},
     injection::{Hook, Policy},
     readiness::Readiness,
     server::{
@@ -106,7 +106,7 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
     let kubelets = OutdatedKubeletMetrics::register(&mut registry);
     let tls = Tls::new(tls, &readiness, CertificateMetrics::register(&mut registry))?;
     let tls_config = tls.server_config()?;
-    let is_first_try = tls.is_self_signed();
+    let (is_first_try, knows_clients) = (tls.is_self_signed(), tls.knows_clients());
     let webhook_listener = bind("--listen", listeners.listen)?;
     let admin_listener = bind("--admin-listen", listeners.admin_listen)?;
     let (address, admin_address) = (address(&webhook_listener)?, address(&admin_listener)?);
@@ -124,7 +124,9 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
         drain_timeout: shutdown.drain_timeout.duration(),
     };
     let mut tasks = Tasks::default();
-    let event_queue = events.then(|| event_queue(&mut registry));
+    // With --client-ca every review comes from an API server, which asks for these namespaces only.
+    let opted_in = (events && !knows_clients).then(OptedIn::default);
+    let event_queue = events.then(|| event_queue(&mut registry, opted_in.clone()));
     let router = admin_router(readiness.clone(), connections.clone(), registry);
     tasks.listen(ListenerTask::Admin, accept(admin_listener, router, options.clone()));
 
@@ -150,6 +152,10 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
     let policy = injection.policy(choice.hook)?;
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(ReviewLog), Box::new(review_metrics)];
     if let (Some(client), Some((sender, queue))) = (client.clone(), event_queue) {
+        if let Some(opted_in) = opted_in {
+            let task = opted_in.follow(client.clone());
+            tasks.follow(FollowerTask::Namespaces, task, &background);
+        }
         tasks.follow(FollowerTask::Events, queue.publish(client), &background);
         observers.push(Box::new(sender));
     }

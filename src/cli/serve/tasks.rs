@@ -22,6 +22,8 @@ pub(super) enum FollowerTask {
     Certificate,
     #[strum(to_string = "watch on the cluster's version")]
     ClusterVersion,
+    #[strum(to_string = "watch on namespaces")]
+    Namespaces,
     #[strum(to_string = "event queue")]
     Events,
 }
