@@ -41,7 +41,7 @@ pub fn check_pod(pod: &Value, text: &str) {
     let Some(patched) = check_review(&review_of(pod), &policy) else { return };
     let record = &patched["metadata"]["annotations"][INJECTED_ANNOTATION];
     let record: InjectionRecord = record.as_str().unwrap().parse().unwrap();
-    let restored = applied(&record.removal(&patched), &patched);
+    let restored = applied(&record.removal(&patched).patch, &patched);
     assert_eq!(&restored, pod, "inject and uninject, under {policy:?}");
 }
 

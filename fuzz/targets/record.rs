@@ -13,6 +13,6 @@ fuzz_target!(|text: &str| {
     if let Ok(record) = text.parse::<InjectionRecord>() {
         assert_eq!(record.to_string().parse(), Ok(record.clone()), "{record}");
         // Panics where the removal does not apply.
-        applied(&record.removal(&pod), &pod);
+        applied(&record.removal(&pod).patch, &pod);
     }
 });

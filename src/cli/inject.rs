@@ -1,7 +1,7 @@
 //! `apisix-prestop inject` and `uninject`: do for files what the webhook does for Pods.
 
 use std::{
-    io::{self, Write},
+    io::{self, BufWriter, Write},
     path::PathBuf,
 };
 
@@ -10,7 +10,7 @@ use clap::Args;
 use super::injection::{DelayAboveMaximum, HookMode, InjectionArgs};
 use crate::{
     injection::Hook,
-    manifests::{Format, ManifestError, Operation, apply, read_sources, render},
+    manifests::{ApplyOptions, Format, ManifestError, Operation, apply, read_sources, render},
 };
 
 /// Why `inject` or `uninject` failed.
@@ -55,6 +55,9 @@ pub struct ManifestArgs {
     /// What to write; by default the manifests, in the format of the input
     #[arg(short, long, value_name = "FORMAT", value_enum)]
     pub output: Option<Format>,
+    /// Leave out the files that cannot be read, and report all of them: the output lacks them
+    #[arg(long)]
+    pub skip_unreadable: bool,
     /// Write only the report
     #[arg(long)]
     pub dry_run: bool,
@@ -79,13 +82,15 @@ pub(super) fn uninject(args: &ManifestArgs) -> Result<(), InjectError> {
 /// Everything is read and decided before anything is written.
 fn run(args: &ManifestArgs, operation: &Operation) -> Result<(), ManifestError> {
     let sources = read_sources(&args.filename, args.recursive)?;
-    let (changed, report) = apply(sources, operation)?;
+    let options = ApplyOptions {
+        skips_unreadable: args.skip_unreadable,
+        keeps_patches: args.output == Some(Format::Patch),
+    };
+    let (changed, report) = apply(sources, operation, options)?;
     if !args.dry_run {
-        let mut stdout = io::stdout().lock();
-        stdout
-            .write_all(render(&changed, args.output).as_bytes())
-            .and_then(|()| stdout.flush())
-            .map_err(ManifestError::Write)?;
+        let mut stdout = BufWriter::new(io::stdout().lock());
+        render(&changed, args.output, &mut stdout)?;
+        stdout.flush().map_err(ManifestError::Write)?;
     }
     say(&report.to_string());
     match report.notices() {

@@ -32,4 +32,6 @@ pub use pod::{
     Pod, PodOs, PodSpec, Port, Presence, Probe, SecurityContext, SleepAction, Word,
 };
 pub use policy::{GracePolicy, Policy};
-pub use record::{InjectionRecord, ParseRecordError, RecordedChange, RecordedGrace, RecordedHook};
+pub use record::{
+    InjectionRecord, ParseRecordError, RecordedChange, RecordedGrace, RecordedHook, Removal,
+};

@@ -12,10 +12,13 @@ use crate::{
     units::Seconds,
 };
 
+/// Most bytes of a user's text in a warning.
+const MAX_TEXT_LENGTH: usize = 23;
+
 /// Something about a Pod that its author should know.
 ///
 /// Its `Display` is the warning and the Event: ASCII, one line, at most [`MAX_WARNING_LENGTH`]
-/// long.
+/// long. In the alternate form (`{:#}`) names are not shortened.
 #[derive(Clone, Debug, PartialEq, Eq, EnumDiscriminants)]
 #[strum_discriminants(
     name(NoticeName),
@@ -181,6 +184,9 @@ impl NoticeName {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limit = if f.alternate() { usize::MAX } else { MAX_TEXT_LENGTH };
+        let shortened = |text: &str| shortened(text, limit);
+        let quoted = |text: &str| format!("\"{}\"", shortened(text));
         match self {
             Self::AnnotationMalformed { key, value, accepted, instead } => {
                 write!(f, "{key}: {} is not {accepted}; {instead}", quoted(value))
@@ -283,17 +289,12 @@ pub(super) fn excerpt(text: &str) -> String {
     text.chars().take(MAX_WARNING_LENGTH).collect()
 }
 
-/// A user's text in quotes, shortened and escaped: a warning stays a short line of ASCII.
-fn quoted(value: &str) -> String {
-    format!("\"{}\"", shortened(value))
-}
-
-fn shortened(value: &str) -> String {
-    const MAX: usize = 23;
+/// A user's text, shortened and escaped: a warning stays a short line of ASCII.
+fn shortened(text: &str, limit: usize) -> String {
     let mut short = String::new();
-    for c in value.chars() {
+    for c in text.chars() {
         let escaped = c.escape_default();
-        if short.len() + escaped.len() > MAX {
+        if short.len() + escaped.len() > limit {
             short.push_str("...");
             break;
         }
@@ -314,13 +315,22 @@ mod tests {
     use crate::constants::{ANNOTATIONS, MAX_DELAY};
 
     #[rstest]
-    #[case::ordinary("soon", "\"soon\"")]
-    #[case::line_break("5\n", "\"5\\n\"")]
-    #[case::quotes("\"", "\"\\\"\"")]
-    #[case::not_ascii("5 Sekunden ü", "\"5 Sekunden \\u{fc}\"")]
-    #[case::long("0123456789012345678901234567890", "\"01234567890123456789012...\"")]
-    fn a_value_is_quoted_short_and_in_ascii(#[case] value: &str, #[case] expected: &str) {
-        assert_eq!(quoted(value), expected);
+    #[case::ordinary("soon", "soon")]
+    #[case::line_break("5\n", "5\\n")]
+    #[case::quotes("\"", "\\\"")]
+    #[case::not_ascii("5 Sekunden ü", "5 Sekunden \\u{fc}")]
+    #[case::long("0123456789012345678901234567890", "01234567890123456789012...")]
+    fn a_text_is_short_and_in_ascii(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(shortened(text, MAX_TEXT_LENGTH), expected);
+    }
+
+    #[test]
+    fn the_alternate_form_shortens_no_name() {
+        let name = "a-container-with-quite-a-long-name".to_owned();
+        let notice = Notice::ContainerUnknown { name };
+        let (short, whole) = (notice.to_string(), format!("{notice:#}"));
+        assert!(short.contains("\"a-container-with-quite-...\""), "{short}");
+        assert!(whole.contains("\"a-container-with-quite-a-long-name\""), "{whole}");
     }
 
     /// Each notice with the longest texts that it can have.

@@ -181,26 +181,36 @@ impl InjectionRecord {
         self.containers.iter().find(|hook| hook.container == container)
     }
 
-    /// The patch, relative to the Pod or its template, that removes what the record names and the
-    /// annotation itself. It keeps what has changed since.
-    pub fn removal(&self, pod: &Value) -> Patch {
-        let mut operations = Vec::new();
+    /// Removes, from the Pod or its template, what the record names and the annotation itself. What
+    /// has changed since stays, and with a hook the grace period that it needs.
+    pub fn removal<'r>(&'r self, pod: &Value) -> Removal<'r> {
+        let (mut operations, mut kept) = (Vec::new(), Vec::new());
         let containers = pod["spec"]["containers"].as_array().map_or(&[][..], Vec::as_slice);
         for (index, container) in containers.iter().enumerate() {
-            let hook = container["name"].as_str().and_then(|name| self.of(name));
-            operations.extend(hook.and_then(|hook| hook.removal(index, &container["lifecycle"])));
+            let name = container["name"].as_str().unwrap_or_default();
+            let Some(hook) = self.of(name) else { continue };
+            let lifecycle = &container["lifecycle"];
+            match hook.removal(index, lifecycle) {
+                Some(operation) => operations.push(operation),
+                None if lifecycle["preStop"].is_object() => kept.push(&*hook.container),
+                None => {}
+            }
         }
         let grace = ["spec", "terminationGracePeriodSeconds"];
-        if let Some(RecordedGrace::Raised(raise)) = self.grace
-            && pod["spec"][grace[1]] == json!(raise.to)
-        {
-            operations.push(match raise.from {
-                Some(from) => add(grace, json!(from)),
-                None => remove(grace),
-            });
+        let now = pod["spec"][grace[1]].as_i64();
+        let mut keeps_grace = None;
+        if let Some(RecordedGrace::Raised(raise)) = self.grace {
+            if now != Some(raise.to) || !kept.is_empty() {
+                keeps_grace = now;
+            } else {
+                operations.push(match raise.from {
+                    Some(from) => add(grace, json!(from)),
+                    None => remove(grace),
+                });
+            }
         }
         operations.extend(self.annotation_removal(&pod["metadata"]));
-        Patch(operations)
+        Removal { patch: Patch(operations), kept, keeps_grace }
     }
 
     fn annotation_removal(&self, metadata: &Value) -> Option<PatchOperation> {
@@ -215,6 +225,17 @@ impl InjectionRecord {
             remove(["metadata", "annotations", INJECTED_ANNOTATION])
         })
     }
+}
+
+/// What leads back from an injected Pod.
+#[derive(Debug)]
+pub struct Removal<'r> {
+    /// The patch, relative to the Pod or its template.
+    pub patch: Patch,
+    /// The containers whose hooks have changed since, and stay.
+    pub kept: Vec<&'r str>,
+    /// The grace period that stays although it was raised, in seconds.
+    pub keeps_grace: Option<i64>,
 }
 
 impl RecordedHook {

@@ -4,11 +4,16 @@
 //! in it, finds the Pods and Pod templates, and adds to the text what the decision adds. All other
 //! bytes stay. It never writes a file.
 
+mod count;
+mod diff_path;
 mod error;
+mod hint;
+mod misplaced;
 mod objects;
 mod operation;
 mod outcome;
 mod output;
+mod partial;
 mod printable;
 mod report;
 mod source;
@@ -18,26 +23,29 @@ pub use error::{Fault, ManifestError};
 pub use operation::Operation;
 pub use output::{Format, render};
 pub use report::Report;
-pub use source::{ManifestSource, read_sources};
+pub use source::{ManifestSource, ReadSource, read_sources};
 
 use json_patch::Patch;
+use jsonptr::Pointer;
 use serde_json::Value;
 
+use hint::hint;
 use objects::{Object, Pods};
-use text::{Data, Loss, Stream};
+use text::{Data, Document, Reading, Rewriter, Style};
 
 /// A text before and after an operation.
 #[derive(Debug)]
 pub struct ChangedSource {
     source: ManifestSource,
-    after: String,
+    /// `None` if nothing changes.
+    after: Option<String>,
     patches: Vec<ObjectPatch>,
 }
 
 impl ChangedSource {
     /// The text after the operation.
     pub fn after(&self) -> &str {
-        &self.after
+        self.after.as_deref().unwrap_or(&self.source.text)
     }
 }
 
@@ -46,8 +54,20 @@ impl ChangedSource {
 struct ObjectPatch {
     /// The number of its document, from 1.
     document: usize,
-    object: Value,
+    api_version: Value,
+    kind: Value,
+    name: Value,
+    namespace: Option<String>,
     patch: Patch,
+}
+
+/// How to apply an operation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ApplyOptions {
+    /// Leave out the sources that cannot be read or changed, and report them.
+    pub skips_unreadable: bool,
+    /// Keep the patches, for [`Format::Patch`].
+    pub keeps_patches: bool,
 }
 
 /// Applies `operation` to all `sources`, or to none.
@@ -55,85 +75,170 @@ struct ObjectPatch {
 /// # Errors
 /// When a source cannot be read, or cannot be changed without changing something else too.
 pub fn apply(
-    sources: Vec<ManifestSource>,
+    sources: Vec<ReadSource>,
     operation: &Operation,
+    options: ApplyOptions,
 ) -> Result<(Vec<ChangedSource>, Report), ManifestError> {
     let mut report = Report::new(sources.len() > 1);
-    let changed = sources
-        .into_iter()
-        .map(|source| {
-            report.file(&source.name);
-            apply_to(source, operation, &mut report)
-        })
-        .collect::<Result<_, _>>()?;
+    let mut changed = Vec::new();
+    for source in sources {
+        let mark = report.mark();
+        match source
+            .and_then(|source| apply_to(source, operation, options.keeps_patches, &mut report))
+        {
+            Ok(source) => changed.push(source),
+            Err(error) if options.skips_unreadable => report.skip(mark, &error),
+            Err(error) => return Err(error),
+        }
+    }
     Ok((changed, report))
 }
 
+/// One document after the other: of each, only its text and a fingerprint remain.
 fn apply_to(
     source: ManifestSource,
     operation: &Operation,
+    keeps_patches: bool,
     report: &mut Report,
 ) -> Result<ChangedSource, ManifestError> {
-    let manifest = |(line, document, fault)| ManifestError::Manifest {
+    let fail = |line, document, fault| ManifestError::Manifest {
+        hint: hint(&source, line),
         file: source.name.clone(),
         line,
         document,
-        fault,
+        fault: Box::new(fault),
     };
-    let stream = text::read(&source.text, source.is_json).map_err(manifest)?;
-    let mut data = Vec::with_capacity(stream.documents.len());
-    for (index, document) in stream.documents.iter().enumerate() {
-        let one = document.data().map_err(|(line, fault)| manifest((line, index + 1, fault)))?;
-        data.push(one);
+    report.file(&source.name);
+    if source.was_utf16 {
+        report.notice(&source.name, &"UTF-16 is read, and UTF-8 is written");
     }
-    let mut wanted: Vec<Value> = data.iter().map(|data| data.value.clone()).collect();
-    let mut patches = Vec::new();
-    let mut titles = Vec::new();
-    for (index, (data, wanted)) in data.iter().zip(&mut wanted).enumerate() {
-        let fail = |fault| manifest((stream.documents[index].line, index + 1, fault));
-        let mut changed = Vec::new();
-        for object in objects::objects(&data.value) {
-            let patch = decide(&object, operation, report).map_err(fail)?;
+    let reading = Reading { must_be_json: source.must_be_json(), splits_lists: true };
+    let documents = text::documents(&source.text, reading)
+        .map_err(|(line, number, fault)| fail(line, number, fault))?;
+    let style = Style::of(&source.text, documents.is_json());
+    let mut result = Rewritten::new(&source.text, style, keeps_patches);
+    for document in documents {
+        let document = document.map_err(|(line, number, fault)| fail(line, number, fault))?;
+        let number = document.number;
+        let data = document.data().map_err(|(line, fault)| fail(line, number, fault))?;
+        result
+            .take(&document, data, operation, report)
+            .map_err(|(line, fault)| fail(line, number, fault))?;
+    }
+    let Rewritten { rewriter, wanted, patches, changed, .. } = result;
+    let Some((number, line)) = changed else {
+        return Ok(ChangedSource { source, after: None, patches });
+    };
+    let after = rewriter.finish();
+    // The edits are not trusted: the result is read again.
+    match text::says(&after, reading, &wanted) {
+        Ok(()) => Ok(ChangedSource { after: Some(after), source, patches }),
+        Err(wrong) => {
+            let wrong = wrong.and_then(|index| text::place_of(&source.text, reading, index));
+            let (number, line) = wrong.unwrap_or((number, line));
+            Err(fail(line, number, Fault::Unfaithful))
+        }
+    }
+}
+
+/// What remains of the documents of a text.
+struct Rewritten<'t> {
+    text: &'t str,
+    style: Style,
+    rewriter: Rewriter<'t>,
+    /// The fingerprint of what each document has to say.
+    wanted: Vec<u64>,
+    keeps_patches: bool,
+    patches: Vec<ObjectPatch>,
+    /// The number and the line of the first that changes.
+    changed: Option<(usize, usize)>,
+}
+
+impl<'t> Rewritten<'t> {
+    fn new(text: &'t str, style: Style, keeps_patches: bool) -> Self {
+        Self {
+            text,
+            style,
+            rewriter: Rewriter::new(text),
+            wanted: Vec::new(),
+            keeps_patches,
+            patches: Vec::new(),
+            changed: None,
+        }
+    }
+
+    fn take(
+        &mut self,
+        document: &Document<'_>,
+        mut data: Data,
+        operation: &Operation,
+        report: &mut Report,
+    ) -> Result<(), (usize, Fault)> {
+        let (number, mut changes) = (document.number, Vec::new());
+        for object in objects::objects(&data.value, document.of_list.as_ref()) {
+            let patch = decide(&object, &data.value, operation, report)
+                .map_err(|fault| (document.line_of(fault.path().unwrap_or(&object.path)), fault))?;
             if patch.is_empty() {
                 continue;
             }
-            let target =
-                wanted.pointer_mut(object.path.as_str()).unwrap_or(&mut Value::Null).take();
-            let target = patched(target, &patch, &object).map_err(fail)?;
-            if let Some(place) = wanted.pointer_mut(object.path.as_str()) {
-                *place = target;
+            if self.keeps_patches {
+                self.patches.push(object_patch(number, object.value, patch.clone()));
             }
-            patches.push(ObjectPatch { document: index + 1, object: object.value.clone(), patch });
-            changed.push(object.title);
+            changes.push((object.title, object.path, patch));
         }
-        titles.push(match &mut changed[..] {
-            [title] => std::mem::take(title),
-            _ => format!("document {}", index + 1),
-        });
+        let title = match &changes[..] {
+            [(title, ..)] => title.clone(),
+            _ => format!("document {number}"),
+        };
+        for duplicate in &data.duplicates {
+            report.notice(&title, duplicate);
+        }
+        let has_changed = !changes.is_empty();
+        for (object, path, patch) in changes {
+            let Some(place) = data.value.pointer_mut(path.as_str()) else { continue };
+            json_patch::patch(place, &patch).map_err(|error| {
+                let line = document.line_of(&path);
+                (line, Fault::Template { object, path, message: error.to_string() })
+            })?;
+        }
+        self.wanted.push(text::fingerprint(&data.value));
+        if has_changed {
+            let (edits, losses) = text::edits(self.text, self.style, document, data);
+            self.rewriter.apply(edits);
+            for loss in losses {
+                report.notice(&title, &loss);
+            }
+            self.changed.get_or_insert((number, document.line));
+        }
+        Ok(())
     }
-    let (after, losses) = written(&source, &stream, &data, &wanted)
-        .map_err(|index| manifest((stream.documents[index].line, index + 1, Fault::Unfaithful)))?;
-    for (index, loss) in losses {
-        report.notice(&titles[index], &loss);
-    }
-    Ok(ChangedSource { after, source, patches })
 }
 
-fn patched(mut target: Value, patch: &Patch, object: &Object<'_>) -> Result<Value, Fault> {
-    match json_patch::patch(&mut target, patch) {
-        Ok(()) => Ok(target),
-        Err(error) => Err(Fault::Template {
-            object: object.title.clone(),
-            path: object.path.to_string(),
-            message: error.to_string(),
-        }),
+fn object_patch(document: usize, object: &Value, patch: Patch) -> ObjectPatch {
+    let metadata = &object["metadata"];
+    ObjectPatch {
+        document,
+        api_version: object["apiVersion"].clone(),
+        kind: object["kind"].clone(),
+        name: metadata["name"].clone(),
+        namespace: metadata["namespace"].as_str().map(str::to_owned),
+        patch,
     }
 }
 
-/// The patch for an object. Adds the lines about the object to the report.
-fn decide(object: &Object<'_>, operation: &Operation, report: &mut Report) -> Result<Patch, Fault> {
+/// The patch for an object of `document`. Adds the lines about the object to the report.
+fn decide(
+    object: &Object<'_>,
+    document: &Value,
+    operation: &Operation,
+    report: &mut Report,
+) -> Result<Patch, Fault> {
     match &object.pods {
         Pods::At { path, is_job } => {
+            if let Some(why) = stays_as_it_is(object, path, document) {
+                report.left_alone(&object.title, &why);
+                return Ok(Patch::default());
+            }
             let outcome = operation.of(object, path, *is_job)?;
             report.object(&object.title, &outcome);
             Ok(outcome.patch)
@@ -155,29 +260,14 @@ fn decide(object: &Object<'_>, operation: &Operation, report: &mut Report) -> Re
     }
 }
 
-/// The text that says `wanted`, and what it loses. Otherwise the document that cannot be changed
-/// without changing something else too.
-fn written(
-    source: &ManifestSource,
-    stream: &Stream<'_>,
-    data: &[Data],
-    wanted: &[Value],
-) -> Result<(String, Vec<(usize, Loss)>), usize> {
-    let (mut edits, mut losses, mut first) = (Vec::new(), Vec::new(), None);
-    for (index, (data, wanted)) in data.iter().zip(wanted).enumerate() {
-        if data.value != *wanted {
-            let document = &stream.documents[index];
-            let (new, lost) = text::edits(&source.text, stream, document, data, wanted);
-            edits.extend(new);
-            losses.extend(lost.into_iter().map(|loss| (index, loss)));
-            first = first.or(Some(index));
-        }
+/// Why an object must not be changed here.
+fn stays_as_it_is(object: &Object<'_>, path: &Pointer, document: &Value) -> Option<String> {
+    if document["sops"].is_object() {
+        return Some(
+            "encrypted by SOPS, which would notice the change: decrypt it first".to_owned(),
+        );
     }
-    let Some(first) = first else { return Ok((source.text.clone(), losses)) };
-    let after = text::apply(&source.text, edits);
-    // The edits are not trusted: the result is read again.
-    match text::says(&after, source.is_json, wanted) {
-        Ok(()) => Ok((after, losses)),
-        Err(wrong) => Err(wrong.unwrap_or(first)),
-    }
+    let template = object.value.pointer(path.as_str())?;
+    let part = partial::missing_part(object.value, template)?;
+    Some(format!("{part}, as in a patch of kustomize: inject the output of kustomize build"))
 }

@@ -62,10 +62,15 @@ const KINDS: [WorkloadKind; 13] = [
     kind("argoproj.io", "Rollout", "/spec/template"),
 ];
 
-/// The objects in a document: one, or those of a list.
-pub(super) fn objects(document: &Value) -> Vec<Object<'_>> {
+/// The objects in a document: one, or those of a list. `default` is the apiVersion and kind of an
+/// object that does not say it.
+pub(super) fn objects<'v>(
+    document: &'v Value,
+    default: Option<&(String, String)>,
+) -> Vec<Object<'v>> {
     let mut objects = Vec::new();
-    collect(document, PointerBuf::new(), ("", ""), &mut objects);
+    let default = default.map_or(("", ""), |(version, kind)| (version, kind));
+    collect(document, PointerBuf::new(), default, &mut objects);
     objects
 }
 

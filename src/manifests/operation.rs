@@ -1,11 +1,14 @@
 //! Injects and uninjects a Pod or a Pod template. The core decides.
 
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation};
-use jsonptr::Pointer;
+use jsonptr::{Pointer, PointerBuf};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use serde_path_to_error::Segment;
 
 use super::{
     error::{Fault, without_position},
+    misplaced::misplaced,
     objects::Object,
     outcome::TemplateOutcome,
 };
@@ -13,7 +16,7 @@ use crate::{
     constants::{INJECTED_ANNOTATION, KUBERNETES_DEFAULT_GRACE_PERIOD},
     injection::{
         AnnotationsBytes, Context, Controller, Decision, HookPlacement, Injection, InjectionRecord,
-        Pod, Policy, Reason, plan,
+        Pod, Policy, Reason, Removal, plan,
     },
 };
 
@@ -36,16 +39,18 @@ impl Operation {
         path: &Pointer,
         is_job: bool,
     ) -> Result<TemplateOutcome, Fault> {
-        let fault = |message| Fault::Template {
-            object: object.title.clone(),
-            path: object.path.concat(path).to_string(),
-            message,
-        };
         let template = object.value.pointer(path.as_str()).unwrap_or(&Value::Null);
         let mut outcome = match self {
-            Self::Inject(policy) => inject(template, is_job, policy).map_err(fault)?,
+            Self::Inject(policy) => {
+                let place = |inner: &Pointer| object.path.concat(path).concat(inner);
+                let title = object.title.clone();
+                inject(template, is_job, policy).map_err(|wrong| wrong.in_object(title, place))?
+            }
             Self::Uninject => uninject(template),
         };
+        if matches!(self, Self::Inject(_)) {
+            outcome.notices.extend(misplaced(object.value, path));
+        }
         if outcome.patch.is_empty() {
             return Ok(outcome);
         }
@@ -55,7 +60,55 @@ impl Operation {
     }
 }
 
-fn inject(template: &Value, is_job: bool, policy: &Policy) -> Result<TemplateOutcome, String> {
+/// What is wrong with a Pod template.
+enum Wrong {
+    /// The value of an annotation or a label, by its path.
+    NotString { path: PointerBuf, key: String, value: Value },
+    /// Something else.
+    Shape { path: PointerBuf, message: String },
+}
+
+impl Wrong {
+    fn in_object(self, object: String, place: impl Fn(&Pointer) -> PointerBuf) -> Fault {
+        match self {
+            Self::NotString { path, key, value } => {
+                Fault::NotString { object, key, path: place(&path), value }
+            }
+            Self::Shape { path, message } => {
+                Fault::Template { object, path: place(&path), message }
+            }
+        }
+    }
+}
+
+/// Labels and annotations are strings: Kubernetes accepts nothing else, and `5` without quotes is a
+/// number.
+fn check_strings(metadata: &Value) -> Result<(), Wrong> {
+    for field in ["labels", "annotations"] {
+        for (key, value) in metadata[field].as_object().into_iter().flatten() {
+            if !value.is_string() && !value.is_null() {
+                let path = PointerBuf::from_tokens(["metadata", field, key]);
+                return Err(Wrong::NotString { path, key: key.clone(), value: value.clone() });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Wrong> {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let segments = error.path().iter().filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(index.to_string()),
+            Segment::Map { key } => Some(key.clone()),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        });
+        let path = PointerBuf::from_tokens(segments.collect::<Vec<_>>().iter().map(String::as_str));
+        Wrong::Shape { path, message: without_position(error.inner()) }
+    })
+}
+
+fn inject(template: &Value, is_job: bool, policy: &Policy) -> Result<TemplateOutcome, Wrong> {
     // A field that is null is absent, for Kubernetes and for the core.
     let mut pod = json!({});
     for field in ["metadata", "spec"] {
@@ -63,10 +116,10 @@ fn inject(template: &Value, is_job: bool, policy: &Policy) -> Result<TemplateOut
             pod[field] = value.clone();
         }
     }
+    check_strings(&pod["metadata"])?;
     let json = pod.to_string();
-    let view: Pod<'_> = serde_json::from_str(&json).map_err(|error| without_position(&error))?;
-    let AnnotationsBytes(length) =
-        serde_json::from_str(&json).map_err(|error| without_position(&error))?;
+    let view: Pod<'_> = read(&json)?;
+    let AnnotationsBytes(length) = read(&json)?;
     let mut context = Context { annotations_bytes: Some(length), ..Context::of(&view, policy) };
     // A template does not name the controller of its Pods: its kind does.
     if is_job {
@@ -75,7 +128,10 @@ fn inject(template: &Value, is_job: bool, policy: &Policy) -> Result<TemplateOut
     let plan = plan(&view, &context);
     let (summary, patch) = match &plan.decision {
         Decision::Inject(injection) => {
-            let patch = injection.patch().map_err(|error| error.to_string())?;
+            let patch = injection.patch().map_err(|error| Wrong::Shape {
+                path: PointerBuf::new(),
+                message: error.to_string(),
+            })?;
             (injected(injection, view.spec.termination_grace_period_seconds), patch)
         }
         Decision::Skip(Reason::HookPresent) if view.spec.containers.is_empty() => {
@@ -83,7 +139,7 @@ fn inject(template: &Value, is_job: bool, policy: &Policy) -> Result<TemplateOut
         }
         Decision::Skip(reason) => (format!("unchanged: {reason}"), Patch::default()),
     };
-    let notices = plan.notices.iter().map(ToString::to_string).collect();
+    let notices = plan.notices.iter().map(|notice| format!("{notice:#}")).collect();
     Ok(TemplateOutcome { summary, patch, notices })
 }
 
@@ -116,8 +172,18 @@ fn uninject(template: &Value) -> TemplateOutcome {
     };
     match annotation.as_str().unwrap_or_default().parse::<InjectionRecord>() {
         Ok(record) => {
+            let Removal { patch, kept, keeps_grace } = record.removal(template);
             let summary = format!("removed {record}");
-            TemplateOutcome { summary, patch: record.removal(template), notices: Vec::new() }
+            let mut notices: Vec<_> = kept
+                .iter()
+                .map(|name| format!("container {name}: its hook was changed since, and stays"))
+                .collect();
+            if let Some(grace) = keeps_grace {
+                notices.push(format!("terminationGracePeriodSeconds stays {grace}: {}", {
+                    if kept.is_empty() { "it was changed since" } else { "that hook needs it" }
+                }));
+            }
+            TemplateOutcome { summary, patch, notices }
         }
         Err(error) => TemplateOutcome {
             summary: "unchanged".to_owned(),

@@ -1,12 +1,21 @@
 //! The output on stdout.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+    path::Path,
+};
 
 use clap::ValueEnum;
-use serde_json::{Value, json};
+use serde_json::json;
 use similar::TextDiff;
 
-use super::{ChangedSource, text};
+use super::{
+    ChangedSource,
+    diff_path::{diff_path, header},
+    error::ManifestError,
+    text::{self, Reading},
+};
 
 /// The format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -22,45 +31,69 @@ pub enum Format {
     Diff,
 }
 
-/// All texts in `format`, or each in the format of its input.
-pub fn render(changed: &[ChangedSource], format: Option<Format>) -> String {
-    match format {
-        Some(Format::Patch) => changed.iter().map(patches).collect(),
-        Some(Format::Diff) => changed.iter().map(diff).collect(),
+/// Writes all texts in `format`, or each in the format of its input.
+///
+/// # Errors
+/// When `out` fails, or a diff would name a file outside of the working directory.
+pub fn render(
+    changed: &[ChangedSource],
+    format: Option<Format>,
+    out: &mut dyn Write,
+) -> Result<(), ManifestError> {
+    if format == Some(Format::Diff) {
+        let changed = changed.iter().filter(|changed| changed.after.is_some());
+        let paths = changed.map(|changed| Ok((changed, diff_path(&changed.source)?)));
+        // No part of a diff is written if another part cannot be.
+        for (changed, path) in paths.collect::<Result<Vec<_>, ManifestError>>()? {
+            write_diff(changed, &path, out).map_err(ManifestError::Write)?;
+        }
+        return Ok(());
+    }
+    let written = match format {
+        Some(Format::Patch) => changed.iter().try_for_each(|changed| write_patches(changed, out)),
         format => {
             let is_alone = changed.len() == 1 || format == Some(Format::Json);
-            let texts: Vec<_> =
-                changed.iter().map(|changed| manifests(changed, format, is_alone)).collect();
-            if format == Some(Format::Json) { concatenated(&texts) } else { joined(&texts) }
+            let texts = changed.iter().map(|changed| manifests(changed, format, is_alone));
+            if format == Some(Format::Json) {
+                write_concatenated(texts, changed.len() == 1, out)
+            } else {
+                write_joined(texts, changed.len() == 1, out)
+            }
         }
-    }
+    };
+    written.map_err(ManifestError::Write)
 }
 
 /// A text in `format`.
 fn manifests(changed: &ChangedSource, format: Option<Format>, is_alone: bool) -> Cow<'_, str> {
-    let after = &changed.after;
-    let converted = || {
-        let stream = text::read(after, changed.source.is_json).ok()?;
-        let data: Option<Vec<_>> = stream.documents.iter().map(|one| one.data().ok()).collect();
-        match format {
-            Some(Format::Json) if !stream.is_json => Some(text::to_json(&stream, &data?)),
-            Some(Format::Yaml) if stream.is_json => Some(text::to_yaml(&stream, &data?)),
-            // Before or after YAML, JSON objects need a separator.
-            None if stream.is_json && !is_alone => Some(text::separated(after, &stream)),
-            _ => None,
-        }
+    let after = changed.after();
+    let reading = Reading { must_be_json: changed.source.must_be_json(), splits_lists: false };
+    let converted = match format {
+        Some(Format::Json) => text::to_json(after, reading),
+        Some(Format::Yaml) => text::to_yaml(after, reading),
+        // Before or after YAML, JSON objects need a separator.
+        None if !is_alone => text::separated(after, reading),
+        _ => None,
     };
-    // The text has been read before, so this conversion does not fail.
-    converted().map_or(Cow::Borrowed(after), Cow::Owned)
+    converted.map_or(Cow::Borrowed(after), Cow::Owned)
 }
 
 /// JSON objects, one after the other.
-fn concatenated(texts: &[Cow<'_, str>]) -> String {
-    let [text] = texts else {
-        let objects = texts.iter().map(|text| bare(text).trim()).filter(|text| !text.is_empty());
-        return objects.map(|text| format!("{text}\n")).collect();
-    };
-    text.clone().into_owned()
+fn write_concatenated<'t>(
+    texts: impl Iterator<Item = Cow<'t, str>>,
+    is_alone: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for text in texts {
+        if is_alone {
+            out.write_all(text.as_bytes())?;
+        } else if let text = bare(&text).trim()
+            && !text.is_empty()
+        {
+            writeln!(out, "{text}")?;
+        }
+    }
+    Ok(())
 }
 
 /// A text without a byte order mark, which only the first text may have.
@@ -69,55 +102,57 @@ fn bare(text: &str) -> &str {
 }
 
 /// Texts as one YAML stream.
-fn joined(texts: &[Cow<'_, str>]) -> String {
-    let mut stream = String::new();
+fn write_joined<'t>(
+    texts: impl Iterator<Item = Cow<'t, str>>,
+    is_alone: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let (mut is_first, mut is_on_new_line) = (true, true);
     for text in texts {
-        if stream.is_empty() {
+        let text = if is_first { &*text } else { bare(&text) };
+        if is_first {
             // Readers take a stream that begins with a brace for JSON only.
-            if texts.len() > 1 && text.starts_with(['{', '[']) {
-                stream.push_str("---\n");
+            if !is_alone && text.starts_with(['{', '[']) {
+                out.write_all(b"---\n")?;
             }
-            stream.push_str(text);
-            continue;
+        } else {
+            if !is_on_new_line {
+                out.write_all(b"\n")?;
+            }
+            if text.starts_with('%') {
+                out.write_all(b"...\n")?;
+            } else if !(text == "---" || text.starts_with("---\n") || text.starts_with("---\r\n")) {
+                out.write_all(b"---\n")?;
+            }
         }
-        let text = bare(text);
-        if !stream.ends_with('\n') {
-            stream.push('\n');
-        }
-        if text.starts_with('%') {
-            stream.push_str("...\n");
-        } else if !(text == "---" || text.starts_with("---\n") || text.starts_with("---\r\n")) {
-            stream.push_str("---\n");
-        }
-        stream.push_str(text);
+        out.write_all(text.as_bytes())?;
+        is_first &= text.is_empty();
+        is_on_new_line = text.ends_with('\n') || (text.is_empty() && is_on_new_line);
     }
-    stream
+    Ok(())
 }
 
-fn patches(changed: &ChangedSource) -> String {
-    let lines = changed.patches.iter().map(|one| {
-        let metadata = &one.object["metadata"];
+fn write_patches(changed: &ChangedSource, out: &mut dyn Write) -> io::Result<()> {
+    for one in &changed.patches {
         let mut line = json!({
             "file": changed.source.name,
             "document": one.document,
-            "apiVersion": one.object["apiVersion"],
-            "kind": one.object["kind"],
-            "name": metadata["name"],
+            "apiVersion": one.api_version,
+            "kind": one.kind,
+            "name": one.name,
             "patch": one.patch,
         });
-        if let Some(namespace @ Value::String(_)) = metadata.get("namespace") {
-            line["namespace"] = namespace.clone();
+        if let Some(namespace) = &one.namespace {
+            line["namespace"] = namespace.as_str().into();
         }
-        format!("{line}\n")
-    });
-    lines.collect()
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
 }
 
-fn diff(changed: &ChangedSource) -> String {
-    let ChangedSource { source, after, .. } = changed;
-    let name = source.name.trim_start_matches(['.', '/']);
-    TextDiff::from_lines(source.text.as_str(), after.as_str())
+fn write_diff(changed: &ChangedSource, path: &Path, out: &mut dyn Write) -> io::Result<()> {
+    TextDiff::from_lines(changed.source.text.as_str(), changed.after())
         .unified_diff()
-        .header(&format!("a/{name}"), &format!("b/{name}"))
-        .to_string()
+        .header(&header("a", path), &header("b", path))
+        .to_writer(out)
 }

@@ -2,37 +2,42 @@
 
 use std::fmt::{self, Display};
 
-use super::{outcome::TemplateOutcome, printable::printable};
+use super::{count::counted, error::ManifestError, outcome::TemplateOutcome, printable::printable};
 
 /// The changes, and what the author of the manifests should know.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Report {
     lines: Vec<String>,
     /// The file of the lines, if there are several files.
     prefix: String,
     names_files: bool,
+    counts: Counts,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
     changed: usize,
     unchanged: usize,
     other: usize,
+    skipped: usize,
     notices: usize,
+}
+
+/// The state of a report.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    lines: usize,
+    counts: Counts,
 }
 
 impl Report {
     pub(super) fn new(names_files: bool) -> Self {
-        Self {
-            lines: Vec::new(),
-            prefix: String::new(),
-            names_files,
-            changed: 0,
-            unchanged: 0,
-            other: 0,
-            notices: 0,
-        }
+        Self { names_files, ..Self::default() }
     }
 
     /// The number of notices.
     pub fn notices(&self) -> usize {
-        self.notices
+        self.counts.notices
     }
 
     /// Starts the lines of `file`.
@@ -45,9 +50,9 @@ impl Report {
     pub(super) fn object(&mut self, title: &str, outcome: &TemplateOutcome) {
         self.line(title, &outcome.summary);
         if outcome.patch.is_empty() {
-            self.unchanged += 1;
+            self.counts.unchanged += 1;
         } else {
-            self.changed += 1;
+            self.counts.changed += 1;
         }
         for notice in &outcome.notices {
             self.notice(title, notice);
@@ -55,18 +60,37 @@ impl Report {
     }
 
     pub(super) fn unchanged(&mut self, title: &str, why: &str) {
-        self.unchanged += 1;
+        self.counts.unchanged += 1;
         self.line(title, &format!("unchanged: {why}"));
+    }
+
+    pub(super) fn left_alone(&mut self, title: &str, why: &str) {
+        self.counts.unchanged += 1;
+        self.notice(title, &format!("unchanged: {why}"));
     }
 
     /// Counts an object without Pods.
     pub(super) fn other(&mut self) {
-        self.other += 1;
+        self.counts.other += 1;
     }
 
     pub(super) fn notice(&mut self, title: &str, what: &dyn Display) {
-        self.notices += 1;
+        self.counts.notices += 1;
         self.line(title, &format!("notice: {what}"));
+    }
+
+    /// The lines of the current file, which cannot be read, give way to one that says so.
+    pub(super) fn skip(&mut self, before: Mark, error: &ManifestError) {
+        self.lines.truncate(before.lines);
+        self.counts = before.counts;
+        self.counts.skipped += 1;
+        self.counts.notices += 1;
+        self.lines.push(printable(&format!("notice: skipped: {error}")));
+    }
+
+    /// The state before a file.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { lines: self.lines.len(), counts: self.counts }
     }
 
     fn line(&mut self, title: &str, what: &str) {
@@ -80,10 +104,11 @@ impl Display for Report {
         for line in &self.lines {
             writeln!(f, "{line}")?;
         }
-        let Self { changed, unchanged, other, notices, .. } = self;
-        write!(
-            f,
-            "{changed} changed, {unchanged} unchanged, {other} without Pods, {notices} notices"
-        )
+        let Counts { changed, unchanged, other, skipped, notices } = &self.counts;
+        write!(f, "{changed} changed, {unchanged} unchanged, {other} without Pods, ")?;
+        if *skipped > 0 {
+            write!(f, "{} skipped, ", counted(*skipped, "file"))?;
+        }
+        f.write_str(&counted(*notices, "notice"))
     }
 }

@@ -3,24 +3,27 @@
 use std::{fs, path::Path};
 
 use super::manifests::{Run, generate, inject, policy, run, uninject};
-use apisix_prestop::manifests::{Format, ManifestSource, Operation, apply, render};
+use apisix_prestop::manifests::{
+    ApplyOptions, ChangedSource, Format, ManifestSource, Operation, ReadSource, apply,
+};
 use proptest::prelude::*;
 use rstest::rstest;
 
-fn source(text: &str) -> ManifestSource {
-    ManifestSource { name: "web.yaml".to_owned(), text: text.to_owned(), is_json: false }
+fn source(text: &str) -> ReadSource {
+    Ok(ManifestSource::of("web.yaml", text))
 }
 
 /// The text and the report after `inject`.
 fn injected(text: &str) -> (String, String) {
-    let (changed, report) = apply(vec![source(text)], &Operation::Inject(policy()))
-        .unwrap_or_else(|error| panic!("{error}, from:\n{text}"));
+    let (changed, report) =
+        apply(vec![source(text)], &Operation::Inject(policy()), ApplyOptions::default())
+            .unwrap_or_else(|error| panic!("{error}, from:\n{text}"));
     (changed[0].after().to_owned(), report.to_string())
 }
 
 /// What `inject` says when it refuses.
 fn refused(text: &str) -> String {
-    match apply(vec![source(text)], &Operation::Inject(policy())) {
+    match apply(vec![source(text)], &Operation::Inject(policy()), ApplyOptions::default()) {
         Ok((changed, _)) => panic!("expected an error, got:\n{}", changed[0].after()),
         Err(error) => error.to_string(),
     }
@@ -75,6 +78,7 @@ impl Form {
      spec:
        containers:
          - name: app
+           image: x
 +          lifecycle:
 +            preStop:
 +              sleep:
@@ -121,6 +125,7 @@ impl Form {
        spec:
          containers:
          - name: app
+           image: x
 +          lifecycle:
 +            preStop:
 +              sleep:
@@ -153,8 +158,8 @@ impl Form {
 #[case::flow_style(
     r#"
  # one line
--{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: app}, {name: b, lifecycle: {}}]}} # end
-+{apiVersion: v1, kind: Pod, metadata: {name: web, annotations: {apisix-prestop/injected: "app=5s,b=5s{}"}}, spec: {containers: [{name: app, lifecycle: {preStop: {sleep: {seconds: 5}}}}, {name: b, lifecycle: {preStop: {sleep: {seconds: 5}}}}]}} # end
+-{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: app, image: x}, {name: b, image: x, lifecycle: {}}]}} # end
++{apiVersion: v1, kind: Pod, metadata: {name: web, annotations: {apisix-prestop/injected: "app=5s,b=5s{}"}}, spec: {containers: [{name: app, image: x, lifecycle: {preStop: {sleep: {seconds: 5}}}}, {name: b, image: x, lifecycle: {preStop: {sleep: {seconds: 5}}}}]}} # end
 "#
 )]
 #[case::flow_style_over_several_lines_with_comments_and_commas(
@@ -167,12 +172,161 @@ impl Form {
    containers: [
      {
        name: app, # the name
--      image: x,  # the image
-+      image: x,
-+      lifecycle: {preStop: {sleep: {seconds: 5}}},  # the image
+       image: x,  # the image
++      lifecycle: {preStop: {sleep: {seconds: 5}}},
      },
    ],
  }
+"#
+)]
+#[case::a_comment_behind_the_last_entry_in_brackets(
+    r#"
+ apiVersion: v1
+ kind: Pod
+-metadata: {name: web}
++metadata: {name: web, annotations: {apisix-prestop/injected: "app=5s"}}
+ spec:
+   containers:
+   - {
+       name: app,
+-      image: x # the image, pinned
++      image: x, # the image, pinned
++      lifecycle: {preStop: {sleep: {seconds: 5}}}
+     }
+"#
+)]
+#[case::quoted_keys_in_brackets(
+    r#"
+ apiVersion: v1
+ kind: Pod
+-metadata: {"name": "web"}
++metadata: {"name": "web", "annotations": {"apisix-prestop/injected": "app=5s"}}
+ spec:
+   containers:
+-  - {"name": "app", "image": "x"}
++  - {"name": "app", "image": "x", "lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}
+"#
+)]
+#[case::metadata_before_spec_in_brackets(
+    r#"
+ kind: Deployment
+ apiVersion: apps/v1
+ spec:
+-  template: {spec: {containers: [{name: app, image: x}]}}
++  template: {metadata: {annotations: {apisix-prestop/injected: "app=5s"}}, spec: {containers: [{name: app, image: x, lifecycle: {preStop: {sleep: {seconds: 5}}}}]}}
+"#
+)]
+#[case::metadata_before_spec_in_a_list(
+    r#"
+ kind: PodList
+ apiVersion: v1
+ items:
+-- spec:
++- metadata:
++    annotations:
++      apisix-prestop/injected: "app=5s"
++  spec:
+     containers:
+     - name: app
+       image: x
++      lifecycle:
++        preStop:
++          sleep:
++            seconds: 5
+"#
+)]
+#[case::metadata_before_spec_in_json(
+    r#"
+ {
+   "kind": "PodTemplate",
+   "apiVersion": "v1",
+   "template": {
++    "metadata": {
++      "annotations": {
++        "apisix-prestop/injected": "app=5s"
++      }
++    },
+     "spec": {
+       "containers": [
+         {
+           "name": "app",
+-          "image": "x"
++          "image": "x",
++          "lifecycle": {
++            "preStop": {
++              "sleep": {
++                "seconds": 5
++              }
++            }
++          }
+         }
+       ]
+     }
+   }
+ }
+"#
+)]
+#[case::a_byte_order_mark_before_the_second_document(
+    "
+ kind: ConfigMap
+ apiVersion: v1
+ ---
+ \u{feff}kind: Pod
+ apiVersion: v1
+ metadata:
+   name: web
++  annotations:
++    apisix-prestop/injected: \"app=5s\"
+ spec:
+   containers:
+   - name: app
+     image: x
++    lifecycle:
++      preStop:
++        sleep:
++          seconds: 5
+"
+)]
+#[case::two_merge_keys(
+    r#"
+ apiVersion: v1
+ kind: Pod
+ x-image: &image {image: x}
+ x-args: &args {args: [a]}
+ metadata:
+   name: web
++  annotations:
++    apisix-prestop/injected: "app=5s"
+ spec:
+   containers:
+   - <<: *image
+     <<: *args
+     name: app
++    lifecycle:
++      preStop:
++        sleep:
++          seconds: 5
+"#
+)]
+#[case::a_duplicate_key_of_which_the_last_counts(
+    r#"
+ apiVersion: v1
+ kind: Pod
+ metadata:
+   name: web
++  annotations:
++    apisix-prestop/injected: "app=5s; grace 3s→15s"
+ spec:
+   terminationGracePeriodSeconds: 90
+   containers:
+   - name: app
+     image: x
++    lifecycle:
++      preStop:
++        sleep:
++          seconds: 5
+-  terminationGracePeriodSeconds: 3
++  terminationGracePeriodSeconds: 15
 "#
 )]
 #[case::a_folded_scalar_at_the_end(
@@ -186,6 +340,7 @@ impl Form {
  spec:
    containers:
    - name: app
+     image: x
      args:
      - >-
        first
@@ -209,6 +364,7 @@ impl Form {
  spec:
    containers:
    - name: app
+     image: x
      args:
      - |+
        text
@@ -260,6 +416,7 @@ impl Form {
  spec:
    containers:
      - name: own
+       image: x
        lifecycle:
          # ours, since 2019
          preStop: # do not touch
@@ -267,6 +424,7 @@ impl Form {
              # wait
              command: [sleep, "7"] # seconds
      - name: app
+       image: x
        lifecycle:
          postStart: {exec: {command: [x]}} # before
 +        preStop:
@@ -289,6 +447,7 @@ impl Form {
  spec:
    containers:
    - name: app
+     image: x
 +    lifecycle:
 +      preStop:
 +        sleep:
@@ -310,16 +469,17 @@ impl Form {
    name: web
  spec:
    template:
++    metadata:
++      annotations:
++        apisix-prestop/injected: "app=5s"
      spec:
        containers:
        - name: app
+         image: x
 +        lifecycle:
 +          preStop:
 +            sleep:
 +              seconds: 5
-+    metadata:
-+      annotations:
-+        apisix-prestop/injected: "app=5s"
    strategy: {}
 "#
 )]
@@ -337,6 +497,7 @@ impl Form {
    spec:
      containers:
      - name: app
+       image: x
 +      lifecycle:
 +        preStop:
 +          sleep:
@@ -357,6 +518,7 @@ impl Form {
          containers:
            -
              name: app
+             image: x
 +            lifecycle:
 +              preStop:
 +                sleep:
@@ -375,6 +537,7 @@ impl Form {
  "spec" :
    "containers":
    - "name": "app"
+     "image": x
 +    lifecycle:
 +      preStop:
 +        sleep:
@@ -393,6 +556,7 @@ impl Form {
  spec:
    containers:
    - name: app # ünï
+     image: x
      env: [{name: A, value: "é"}] # é
 +    lifecycle:
 +      preStop:
@@ -416,6 +580,7 @@ impl Form {
          "containers": [
              {
                  "name": "app",
+                 "image": "x",
 -                "env": [{"name": "A", "value": "\u00e9\/"}]
 +                "env": [{"name": "A", "value": "\u00e9\/"}],
 +                "lifecycle": {
@@ -433,8 +598,8 @@ impl Form {
 )]
 #[case::json_in_one_line_and_one_object_behind_the_other(
     r#"
--{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"containers":[{"name":"app"}]}}
-+{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","annotations":{"apisix-prestop/injected":"app=5s"}},"spec":{"containers":[{"name":"app","lifecycle":{"preStop":{"sleep":{"seconds":5}}}}]}}
+-{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"containers":[{"name":"app","image":"x"}]}}
++{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","annotations":{"apisix-prestop/injected":"app=5s"}},"spec":{"containers":[{"name":"app","image":"x","lifecycle":{"preStop":{"sleep":{"seconds":5}}}}]}}
  {"apiVersion":"v1","kind":"ConfigMap","data":{"a":"1.0e5"}}
 "#
 )]
@@ -469,20 +634,20 @@ fn an_odd_file_is_changed_where_it_has_to_be_and_nowhere_else(
      args: ["-v"]
    containers:
 -  - *app # the same
-+  - name: app
++  - name: app # the same
 +    image: x
 +    args: ["-v"]
 +    lifecycle:
 +      preStop:
 +        sleep:
-+          seconds: 5 # the same
++          seconds: 5
 "#,
     "line 12: *app is written out, as it differs from its anchor now"
 )]
 #[case::a_spec_from_elsewhere(
     r#"
  x-spec: &spec
-   containers: [{name: app}]
+   containers: [{name: app, image: x}]
  apiVersion: v1
  kind: Pod
  metadata:
@@ -493,6 +658,7 @@ fn an_odd_file_is_changed_where_it_has_to_be_and_nowhere_else(
 +spec: # from above
 +  containers:
 +    - name: app
++      image: x
 +      lifecycle:
 +        preStop:
 +          sleep:
@@ -510,7 +676,7 @@ fn an_odd_file_is_changed_where_it_has_to_be_and_nowhere_else(
 +  annotations:
 +    apisix-prestop/injected: "app=5s"
 -spec: {containers: [*app ]}
-+spec: {containers: [{name: "app", image: "x", lifecycle: {preStop: {sleep: {seconds: 5}}}} ]}
++spec: {containers: [{name: app, image: x, lifecycle: {preStop: {sleep: {seconds: 5}}}} ]}
 "#,
     "line 6: *app is written out, as it differs from its anchor now"
 )]
@@ -524,7 +690,7 @@ fn an_odd_file_is_changed_where_it_has_to_be_and_nowhere_else(
    metadata:
      name: one
      labels: {apisix-prestop/inject: disabled}
-   spec: &spec {containers: [{name: app}]}
+   spec: &spec {containers: [{name: app, image: x}]}
  - apiVersion: v1
    kind: Pod
    metadata:
@@ -535,6 +701,7 @@ fn an_odd_file_is_changed_where_it_has_to_be_and_nowhere_else(
 +  spec:
 +    containers:
 +      - name: app
++        image: x
 +        lifecycle:
 +          preStop:
 +            sleep:
@@ -554,9 +721,10 @@ fn what_cannot_be_kept_is_in_the_report(#[case] diff: &str, #[case] loss: &str) 
 
 #[test]
 fn a_document_that_cannot_be_spliced_is_refused() {
-    let odd = "kind: Pod\napiVersion: v1\n? metadata\n:\nspec:\n  containers:\n  - name: a # c\n";
+    let odd = "kind: Pod\napiVersion: v1\n? metadata\n:\nspec:\n  containers:\n  - name: a # c\n    image: x\n";
     let text = format!("kind:   X\n---\n{odd}");
-    let error = apply(vec![source(&text)], &Operation::Inject(policy())).unwrap_err();
+    let error = apply(vec![source(&text)], &Operation::Inject(policy()), ApplyOptions::default())
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "web.yaml:2: document 2: cannot be changed without changing something else too: please \
@@ -564,9 +732,15 @@ fn a_document_that_cannot_be_spliced_is_refused() {
     );
 }
 
+fn render(changed: &[ChangedSource], format: Option<Format>) -> String {
+    let mut text = Vec::new();
+    apisix_prestop::manifests::render(changed, format, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
 fn as_json(text: &str) -> String {
     let what = Operation::Uninject;
-    let (changed, _) = apply(vec![source(text)], &what).unwrap();
+    let (changed, _) = apply(vec![source(text)], &what, ApplyOptions::default()).unwrap();
     render(&changed, Some(Format::Json))
 }
 
@@ -578,29 +752,35 @@ fn deployment(container: &str) -> String {
     )
 }
 
+/// A Deployment whose template has `annotation`.
+fn annotated(annotation: &str) -> String {
+    let metadata = format!("template:\n    metadata:\n      annotations:\n        {annotation}\n");
+    deployment("{name: web, image: x}").replace("template:\n", &metadata)
+}
+
 #[rstest]
-#[case::injected(&deployment("{name: web}"),
+#[case::injected(&deployment("{name: web, image: x}"),
     "deployment/web: injected web=5s; grace 30s kept\n1 changed, 0 unchanged, 0 without Pods, 0 notices")]
-#[case::several_containers(&deployment("{name: web}\n      - {name: api}\n      terminationGracePeriodSeconds: 3"),
+#[case::several_containers(&deployment("{name: web, image: x}\n      - {name: api, image: x}\n      terminationGracePeriodSeconds: 3"),
     "deployment/web: injected web=5s,api=5s; grace 3s→15s\n")]
-#[case::no_image(&deployment("name: web"), "deployment/web: injected web=5s; grace 30s kept\n")]
-#[case::own_hook(&deployment("{name: web, lifecycle: {preStop: {httpGet: {port: 80}}}}"),
+#[case::no_image(&deployment("name: web\n        image: x"), "deployment/web: injected web=5s; grace 30s kept\n")]
+#[case::own_hook(&deployment("{name: web, image: x, lifecycle: {preStop: {httpGet: {port: 80}}}}"),
     "deployment/web: unchanged: hook_present\n0 changed, 1 unchanged,")]
 #[case::notice_of_the_core(
-    "apiVersion: v1\nkind: Pod\nmetadata: {generateName: web-, annotations: {apisix-prestop/delay: soon}}\nspec: {containers: [{name: web}]}",
+    "apiVersion: v1\nkind: Pod\nmetadata: {generateName: web-, annotations: {apisix-prestop/delay: soon}}\nspec: {containers: [{name: web, image: x}]}",
     "pod/web-: notice: apisix-prestop/delay: \"soon\" is not"
 )]
 #[case::job(
-    "apiVersion: batch/v1\nkind: Job\nmetadata: {name: m}\nspec: {template: {spec: {containers: [{name: m}]}}}",
+    "apiVersion: batch/v1\nkind: Job\nmetadata: {name: m}\nspec: {template: {spec: {containers: [{name: m, image: x}]}}}",
     "job/m: unchanged: job\n"
 )]
 #[case::cron_job(
-    "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: m}\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{name: m}]}}}}}",
+    "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: m}\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{name: m, image: x}]}}}}}",
     "cronjob/m: unchanged: job\n"
 )]
 #[case::another_job(
-    "apiVersion: batch.volcano.sh/v1\nkind: Job\nmetadata: {name: m}\nspec: {tasks: [{template: {spec: {containers: [{name: m}]}}}]}",
-    "job/m: notice: /spec/tasks/0/template: a Pod template in an unknown kind stays as it is\n0 changed, 0 unchanged, 1 without Pods, 1 notices"
+    "apiVersion: batch.volcano.sh/v1\nkind: Job\nmetadata: {name: m}\nspec: {tasks: [{template: {spec: {containers: [{name: m, image: x}]}}}]}",
+    "job/m: notice: /spec/tasks/0/template: a Pod template in an unknown kind stays as it is\n0 changed, 0 unchanged, 1 without Pods, 1 notice"
 )]
 #[case::no_containers(&deployment("x").replace("\n      - x", " []"), "deployment/web: unchanged: no containers\n")]
 #[case::rollout_that_refers(
@@ -612,16 +792,16 @@ fn deployment(container: &str) -> String {
     "0 changed, 0 unchanged, 1 without Pods, 0 notices"
 )]
 #[case::not_a_manifest("- 1\n- 2\n", "0 changed, 0 unchanged, 0 without Pods, 0 notices")]
-#[case::live_deployment(&format!("{}status: {{replicas: 1}}\n", deployment("{name: web}")),
+#[case::live_deployment(&format!("{}status: {{replicas: 1}}\n", deployment("{name: web, image: x}")),
     "deployment/web: notice: status is from before this change\n")]
 #[case::live_pod(
-    "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a}]}\nstatus: {phase: Running}",
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a, image: x}]}\nstatus: {phase: Running}",
     "pod/p: notice: an existing Pod cannot be changed like this: create it anew\n"
 )]
-#[case::last_applied(&deployment("{name: web}").replace("name: web\nspec", "name: web\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: '{}'\nspec"),
+#[case::last_applied(&deployment("{name: web, image: x}").replace("name: web\nspec", "name: web\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: '{}'\nspec"),
     "deployment/web: notice: kubectl.kubernetes.io/last-applied-configuration is from before this change\n")]
 #[case::no_control_characters(
-    "apiVersion: v1\nkind: \"Pod\\e[31m\"\nspec: {containers: [{name: a}]}",
+    "apiVersion: v1\nkind: \"Pod\\e[31m\"\nspec: {containers: [{name: a, image: x}]}",
     "pod\u{fffd}[31m/(no name): notice: /: a Pod template"
 )]
 fn the_report_says_what_became_of_each_object(#[case] text: &str, #[case] line: &str) {
@@ -630,26 +810,14 @@ fn the_report_says_what_became_of_each_object(#[case] text: &str, #[case] line: 
 }
 
 #[rstest]
-#[case::duplicate_key(
-    "a: 1\nb: {c: 1,\n  d: 2, c: 3}\n",
-    "web.yaml:3: document 1: duplicate key /b/c, first on line 2"
-)]
-#[case::duplicate_key_in_json(
-    "{\"a\": 1,\n\"a\": 2}",
-    "web.yaml:2: document 1: duplicate key /a, first on line 1"
-)]
-#[case::duplicate_key_spelt_otherwise(
-    "a: 1\n\"a\": 2\n",
-    "web.yaml:2: document 1: duplicate key /a, first on line 1"
-)]
-#[case::no_control_characters(
-    "\"\\e\": 1\n\"\\e\": 2\n",
-    "duplicate key /\u{fffd}, first on line 1"
-)]
-#[case::broken_second_document(&format!("{}---\na: [\n", deployment("name: web")),
-    "web.yaml:11: document 2: column 4: unclosed bracket '['")]
+#[case::broken_second_document(&format!("{}---\na: [\n", deployment("name: web\n        image: x")),
+    "web.yaml:12: document 2: column 4: unclosed bracket '['")]
 #[case::tab("a:\n\tb: 1\n", "web.yaml:2: document 1: column 2: tabs disallowed")]
 #[case::helm_template("{{- if .Values.x }}\na: b\n{{- end }}\n", "web.yaml:1: document 1: column")]
+#[case::helm_template_further_up(
+    "{{- if .Values.x }}\na: b\n",
+    "(it looks like a template of Helm: inject the output of helm template)"
+)]
 #[case::unknown_alias(
     "a: b\n---\n# x\na: *nope\n",
     "web.yaml:4: document 2: column 4: while parsing node, found unknown anchor"
@@ -667,9 +835,27 @@ fn the_report_says_what_became_of_each_object(#[case] text: &str, #[case] line: 
     "web.yaml:2: document 1: /x: << needs a mapping, or a list of mappings"
 )]
 #[case::container_without_name(&deployment("image: x"),
-    "web.yaml:1: document 1: deployment/web: /spec/template: not a Pod template that Kubernetes accepts: missing field `name`")]
-#[case::containers_that_are_none(&format!("---\n---\n{}", deployment("x")), "web.yaml:2: document 2: deployment/web: /spec/template: not a Pod template")]
-#[case::grace_that_is_text(&deployment("name: x\n      terminationGracePeriodSeconds: soon"), "invalid type: string \"soon\", expected i64")]
+    "web.yaml:9: document 1: deployment/web: /spec/template/spec/containers/0: not a Pod template that Kubernetes accepts: missing field `name`")]
+#[case::containers_that_are_none(&format!("---\n---\n{}", deployment("x")), "web.yaml:11: document 2: deployment/web: /spec/template/spec/containers/0: not a Pod template that Kubernetes accepts: invalid type: string \"x\"")]
+#[case::grace_that_is_text(&deployment("{name: x, image: x}\n      terminationGracePeriodSeconds: soon"), "web.yaml:10: document 1: deployment/web: /spec/template/spec/terminationGracePeriodSeconds: not a Pod template that Kubernetes accepts: invalid type: string \"soon\", expected i64")]
+#[case::annotation_that_is_a_number(&annotated("apisix-prestop/delay: 15"),
+    "web.yaml:9: document 1: deployment/web: apisix-prestop/delay: 15 is not a string: write \"15\"")]
+#[case::annotation_of_another(&annotated("team/on-call: yes"),
+    "web.yaml:9: document 1: deployment/web: team/on-call: true is not a string: write \"true\"")]
+#[case::label_that_is_a_boolean(&annotated("x: y").replace("annotations:", "labels:").replace("x: y", "apisix-prestop/inject: false"),
+    "web.yaml:9: document 1: deployment/web: apisix-prestop/inject: false is not a string: write \"false\"")]
+#[case::carriage_returns(
+    "kind: Pod\rapiVersion: v1\r",
+    "web.yaml:1: document 1: a carriage return without a line feed: convert the line ends"
+)]
+#[case::helm_value(
+    "a: 1\nb: {{ .Values.x }}\n",
+    "(it looks like a template of Helm: inject the output of helm template)"
+)]
+#[case::variables(
+    "a: 1\nb: {c: ${X:={}}}\n",
+    "(it looks like a text with variables: substitute them first)"
+)]
 fn what_cannot_be_read_is_refused(#[case] text: &str, #[case] message: &str) {
     let error = refused(text);
     assert!(error.contains(message), "expected {message:?}, got: {error}");
@@ -693,7 +879,7 @@ fn nesting_that_would_overflow_the_stack_is_refused() {
 
 #[test]
 fn what_was_changed_since_is_not_removed() {
-    let injected = inject(&deployment("{name: web}"));
+    let injected = inject(&deployment("{name: web, image: x}"));
     let own = injected.replace("seconds: 5", "seconds: 7");
     let back = uninject(&own);
     assert!(back.contains("seconds: 7") && !back.contains("injected"), "{back}");
@@ -701,9 +887,11 @@ fn what_was_changed_since_is_not_removed() {
 
 #[test]
 fn a_comment_in_what_is_removed_is_reported() {
-    let text = inject(&deployment("name: web")).replace("sleep:\n", "sleep: # mine\n");
-    let (changed, report) = apply(vec![source(&text)], &Operation::Uninject).unwrap();
-    assert_eq!(changed[0].after(), deployment("name: web"));
+    let text =
+        inject(&deployment("name: web\n        image: x")).replace("sleep:\n", "sleep: # mine\n");
+    let (changed, report) =
+        apply(vec![source(&text)], &Operation::Uninject, ApplyOptions::default()).unwrap();
+    assert_eq!(changed[0].after(), deployment("name: web\n        image: x"));
     let line = 1 + text.lines().position(|line| line.contains("# mine")).unwrap();
     let expected = format!("deployment/web: notice: line {line}: a comment is lost\n");
     assert!(report.to_string().contains(&expected), "{report}");
@@ -712,15 +900,17 @@ fn a_comment_in_what_is_removed_is_reported() {
 #[test]
 fn an_annotation_that_is_not_ours_stays() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {annotations: {apisix-prestop/injected: x}}\n";
-    let (changed, report) = apply(vec![source(text)], &Operation::Uninject).unwrap();
+    let (changed, report) =
+        apply(vec![source(text)], &Operation::Uninject, ApplyOptions::default()).unwrap();
     assert_eq!((changed[0].after(), report.notices()), (text, 1), "{report}");
 }
 
 #[test]
 fn the_pods_of_jobs_are_injected_if_the_policy_says_so() {
-    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: m}\nspec:\n  template:\n    spec:\n      containers:\n      - name: m\n";
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: m}\nspec:\n  template:\n    spec:\n      containers:\n      - name: m\n        image: x\n";
     let policy = apisix_prestop::injection::Policy { jobs: true, ..policy() };
-    let (changed, report) = apply(vec![source(job)], &Operation::Inject(policy)).unwrap();
+    let (changed, report) =
+        apply(vec![source(job)], &Operation::Inject(policy), ApplyOptions::default()).unwrap();
     assert!(report.to_string().starts_with("job/m: injected m=5s;"), "{report}");
     assert_eq!(uninject(changed[0].after()), job);
 }
@@ -749,21 +939,18 @@ fn every_pod_that_we_know_is_the_same_after_inject_and_uninject() {
 // ---- Formats -----------------------------------------------------------------------------------
 
 fn rendered(texts: &[&str], format: Option<Format>) -> String {
-    let name = |text: &str| format!("{}.x", text.len());
-    let sources = texts.iter().map(|text| ManifestSource {
-        name: name(text),
-        text: (*text).to_owned(),
-        is_json: false,
-    });
-    let (changed, _) = apply(sources.collect(), &Operation::Inject(policy())).unwrap();
+    let sources =
+        texts.iter().map(|text| Ok(ManifestSource::of(format!("{}.x", text.len()), *text)));
+    let options = ApplyOptions { keeps_patches: true, ..ApplyOptions::default() };
+    let (changed, _) = apply(sources.collect(), &Operation::Inject(policy()), options).unwrap();
     render(&changed, format)
 }
 
-const JSON_POD: &str = r#"{"kind": "Pod", "apiVersion": "v1", "spec": {"containers": [{"name": "a", "args": ["x\ny\n", "", "true", "{"]}]}, "metadata": {"name": "p"}}"#;
+const JSON_POD: &str = r#"{"kind": "Pod", "apiVersion": "v1", "spec": {"containers": [{"name": "a", "image": "x", "args": ["x\ny\n", "", "true", "{"]}]}, "metadata": {"name": "p"}}"#;
 
 #[test]
 fn json_becomes_yaml_in_the_same_order() {
-    let yaml = "kind: Pod\napiVersion: v1\nspec:\n  containers:\n    - name: a\n      args: [\"x\\ny\\n\", \"\", \"true\", \"{\"]\n      lifecycle:\n        preStop:\n          sleep:\n            seconds: 5\nmetadata:\n  name: p\n  annotations:\n    apisix-prestop/injected: \"a=5s\"\n";
+    let yaml = "kind: Pod\napiVersion: v1\nspec:\n  containers:\n    - name: a\n      image: x\n      args: [\"x\\ny\\n\", \"\", \"true\", \"{\"]\n      lifecycle:\n        preStop:\n          sleep:\n            seconds: 5\nmetadata:\n  name: p\n  annotations:\n    apisix-prestop/injected: \"a=5s\"\n";
     assert_eq!(rendered(&[JSON_POD], Some(Format::Yaml)), yaml);
 }
 
@@ -825,8 +1012,10 @@ fn a_patch_names_its_object_and_applies_to_it() {
 
 #[test]
 fn a_diff_shows_only_what_changes() {
-    let diff =
-        rendered(&[&format!("{}---\nkind: X\n", deployment("name: web"))], Some(Format::Diff));
+    let diff = rendered(
+        &[&format!("{}---\nkind: X\n", deployment("name: web\n        image: x"))],
+        Some(Format::Diff),
+    );
     let lines = |sign: &str| diff.lines().filter(|line| line.starts_with(sign)).count();
     assert_eq!(
         (lines("--- a/"), lines("+++ b/"), lines("@@"), lines("- ")),
@@ -841,19 +1030,21 @@ fn a_diff_shows_only_what_changes() {
 #[test]
 fn stdin_comes_out_on_stdout_and_the_report_on_stderr() {
     let Run { code, stdout, stderr } =
-        run(&["inject", "-f", "-", "--hook=sleep"], &deployment("name: web"));
-    assert_eq!((code, stdout), (0, inject(&deployment("name: web"))));
+        run(&["inject", "-f", "-", "--hook=sleep"], &deployment("name: web\n        image: x"));
+    assert_eq!((code, stdout), (0, inject(&deployment("name: web\n        image: x"))));
     assert_eq!(
         stderr,
         "deployment/web: injected web=5s; grace 30s kept\n1 changed, 0 unchanged, 0 without Pods, 0 notices\n"
     );
-    let Run { code, stdout, .. } = run(&["uninject", "-f", "-"], &inject(&deployment("name: web")));
-    assert_eq!((code, stdout), (0, deployment("name: web")));
+    let Run { code, stdout, .. } =
+        run(&["uninject", "-f", "-"], &inject(&deployment("name: web\n        image: x")));
+    assert_eq!((code, stdout), (0, deployment("name: web\n        image: x")));
 }
 
 #[test]
 fn hook_auto_means_exec_and_says_so() {
-    let Run { stdout, stderr, .. } = run(&["inject", "-f", "-"], &deployment("name: web"));
+    let Run { stdout, stderr, .. } =
+        run(&["inject", "-f", "-"], &deployment("name: web\n        image: x"));
     assert!(stdout.contains("command: [\"/bin/sh\", \"-c\", \"sleep 5\"]"), "{stdout}");
     assert!(stderr.contains("hook auto: there is no cluster to ask, so it means exec"), "{stderr}");
 }
@@ -862,7 +1053,7 @@ fn hook_auto_means_exec_and_says_so() {
 fn the_flags_of_serve_hold_here_too() {
     let args =
         ["inject", "-f", "-", "--hook", "sleep", "--delay", "40s", "--shutdown-reserve", "20"];
-    let Run { stderr, .. } = run(&args, &deployment("name: web"));
+    let Run { stderr, .. } = run(&args, &deployment("name: web\n        image: x"));
     assert!(stderr.contains("injected web=40s; grace 30s→60s"), "{stderr}");
 }
 
@@ -870,11 +1061,15 @@ fn the_flags_of_serve_hold_here_too() {
 fn a_broken_second_document_or_file_leaves_stdout_empty() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
-    fs::write(path("a.yaml"), deployment("name: web")).unwrap();
-    fs::write(path("b.yml"), format!("{}---\na: b: c\n", deployment("name: web"))).unwrap();
+    fs::write(path("a.yaml"), deployment("name: web\n        image: x")).unwrap();
+    fs::write(
+        path("b.yml"),
+        format!("{}---\na: b: c\n", deployment("name: web\n        image: x")),
+    )
+    .unwrap();
     let Run { code, stdout, stderr } = run(&["inject", "-f", &path("")], "");
     assert_eq!((code, &*stdout), (2, ""));
-    let place = format!("error: {}:11: document 2: column", path("b.yml"));
+    let place = format!("error: {}:12: document 2: column", path("b.yml"));
     assert!(stderr.contains(&place), "{stderr}");
 }
 
@@ -905,9 +1100,9 @@ fn a_directory_is_read_in_order_and_with_others_in_it_only_if_asked() {
 #[case::bad_delay(&["inject", "-f", "-", "--delay", "x"], "", 2, "--delay <SECONDS>")]
 #[case::contradicting_flags(&["inject", "-f", "-", "--delay", "500"], "", 2, "above --max-delay")]
 #[case::bad_format(&["inject", "-f", "-", "-o", "toml"], "", 2, "[possible values: yaml, json, patch, diff]")]
-#[case::duplicate_key(&["uninject", "-f", "-"], "a: 1\na: 2\n", 2, "error: stdin:2: document 1: duplicate key /a")]
-#[case::notice(&["inject", "-f", "-", "--fail-on-notice"], "apiVersion: x/v1\nkind: X\nspec: {containers: [{name: a}]}\n", 1, "error: 1 notices, and --fail-on-notice is set")]
-#[case::notice_that_may_be(&["inject", "-f", "-"], "apiVersion: x/v1\nkind: X\nspec: {containers: [{name: a}]}\n", 0, "1 notices")]
+#[case::broken(&["uninject", "-f", "-"], "a: 1\nb: [\n", 2, "error: stdin:2: document 1: column")]
+#[case::notice(&["inject", "-f", "-", "--fail-on-notice"], "apiVersion: x/v1\nkind: X\nspec: {containers: [{name: a, image: x}]}\n", 1, "error: 1 notice, and --fail-on-notice is set")]
+#[case::notice_that_may_be(&["inject", "-f", "-"], "apiVersion: x/v1\nkind: X\nspec: {containers: [{name: a, image: x}]}\n", 0, "1 notice")]
 #[case::no_notice(&["inject", "-f", "-", "--fail-on-notice"], "kind: X\n", 0, "0 notices")]
 #[case::nothing(&["inject", "-f", "-"], "", 0, "0 changed")]
 fn the_exit_code_says_whose_fault_it_is(
@@ -924,7 +1119,7 @@ fn the_exit_code_says_whose_fault_it_is(
 #[test]
 fn a_dry_run_writes_nothing() {
     let Run { code, stdout, stderr } =
-        run(&["inject", "-f", "-", "--dry-run"], &deployment("name: web"));
+        run(&["inject", "-f", "-", "--dry-run"], &deployment("name: web\n        image: x"));
     assert_eq!((code, &*stdout), (0, ""));
     assert!(stderr.contains("deployment/web: injected"), "{stderr}");
 }
@@ -989,20 +1184,20 @@ proptest! {
     fn as_json_it_is_the_same_injection(file in generate::file()) {
         let text = generate::text(&file);
         let json = as_json(&text);
-        let (changed, _) = apply(vec![source(&text)], &Operation::Inject(policy())).unwrap();
+        let (changed, _) = apply(vec![source(&text)], &Operation::Inject(policy()), ApplyOptions::default()).unwrap();
         let bare = |text: &str| text.split_whitespace().collect::<String>();
         prop_assert_eq!(bare(&inject(&json)), bare(&render(&changed, Some(Format::Json))));
         prop_assert_eq!(&uninject(&inject(&json)), &json);
-        let (changed, _) = apply(vec![source(&json)], &Operation::Uninject).unwrap();
+        let (changed, _) = apply(vec![source(&json)], &Operation::Uninject, ApplyOptions::default()).unwrap();
         let yaml = render(&changed, Some(Format::Yaml));
         prop_assert_eq!(as_json(&yaml), json);
     }
 
     #[test]
     fn no_text_makes_it_panic(text in "[-a-c:{}\\[\\]&*!|>'\"%@#, \n\t~<?.]{0,40}") {
-        let _ = apply(vec![source(&text)], &Operation::Inject(policy()));
+        let _ = apply(vec![source(&text)], &Operation::Inject(policy()), ApplyOptions::default());
         let pod = format!("kind: Pod\napiVersion: v1\nspec:\n  containers:\n  - name: a\n    {text}\n");
-        if let Ok((changed, _)) = apply(vec![source(&pod)], &Operation::Inject(policy())) {
+        if let Ok((changed, _)) = apply(vec![source(&pod)], &Operation::Inject(policy()), ApplyOptions::default()) {
             let once = changed[0].after().to_owned();
             prop_assert_eq!(inject(&once), once);
         }

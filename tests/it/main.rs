@@ -18,5 +18,6 @@ mod manifests;
 mod other_webhooks;
 mod pods;
 mod properties;
+mod repositories;
 mod router;
 mod serve;

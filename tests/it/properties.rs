@@ -144,7 +144,7 @@ proptest! {
         let record = after["metadata"]["annotations"]["apisix-prestop/injected"].as_str();
         if let Some(record) = record {
             let record: InjectionRecord = record.parse().unwrap();
-            after = applied(&record.removal(&after), &after);
+            after = applied(&record.removal(&after).patch, &after);
         }
         prop_assert_eq!(after, pod);
     }

@@ -93,27 +93,58 @@ impl<'n, 't> Order<'n, 't> {
     }
 }
 
+/// How a text is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    /// As JSON, with all strings quoted.
+    pub(crate) is_json: bool,
+    /// Its line break.
+    pub(crate) newline: &'static str,
+}
+
+impl Style {
+    /// The style of `text`.
+    pub(crate) fn of(text: &str, is_json: bool) -> Self {
+        let newline = match text.find('\n') {
+            Some(place) if text[..place].ends_with('\r') => "\r\n",
+            _ => "\n",
+        };
+        Self { is_json, newline }
+    }
+}
+
 /// Writes data.
 pub(super) struct Emitter<'o, 'n, 't> {
     pub(super) order: &'o Order<'n, 't>,
-    /// As JSON, with all strings quoted.
-    pub(super) is_json: bool,
-    /// Without spaces.
-    pub(super) is_compact: bool,
-    pub(super) newline: &'static str,
+    pub(super) style: Style,
 }
 
 type Origin<'n, 't> = Option<&'n Node<'t>>;
 
 impl<'n, 't> Emitter<'_, 'n, 't> {
-    /// On one line, with brackets.
+    /// On one line, with brackets. What is plain in the source stays plain.
     pub(super) fn flow(&self, value: &Value, node: Origin<'n, 't>) -> String {
-        let (comma, colon) = if self.is_compact { (",", ":") } else { (", ", ": ") };
+        self.on_one_line(value, node, (", ", ": "))
+    }
+
+    /// On one line, without spaces.
+    pub(super) fn compact(&self, value: &Value) -> String {
+        self.on_one_line(value, None, (",", ":"))
+    }
+
+    fn on_one_line(
+        &self,
+        value: &Value,
+        node: Origin<'n, 't>,
+        (comma, colon): (&str, &str),
+    ) -> String {
         match value {
             Value::Array(items) => {
                 let items = items.iter().enumerate();
                 let items: Vec<_> = items
-                    .map(|(place, item)| self.flow(item, self.order.item(node, place)))
+                    .map(|(place, item)| {
+                        self.on_one_line(item, self.order.item(node, place), (comma, colon))
+                    })
                     .collect();
                 format!("[{}]", items.join(comma))
             }
@@ -121,14 +152,24 @@ impl<'n, 't> Emitter<'_, 'n, 't> {
                 let entries = self.order.entries(map, node).into_iter();
                 let entries: Vec<_> = entries
                     .map(|(key, value, node)| {
-                        format!("{}{colon}{}", self.key(key), self.flow(value, node))
+                        let value = self.on_one_line(value, node, (comma, colon));
+                        format!("{}{colon}{value}", self.key(key))
                     })
                     .collect();
                 format!("{{{}}}", entries.join(comma))
             }
+            Value::String(text) if self.is_plain_in(text, node) => text.clone(),
             Value::String(text) => quoted(text),
             other => other.to_string(),
         }
+    }
+
+    /// Whether the source has `text` without quotes, which it then needs nowhere on one line.
+    fn is_plain_in(&self, text: &str, node: Origin<'n, 't>) -> bool {
+        let source = node.map(|node| &self.order.target(node).kind);
+        !self.style.is_json
+            && matches!(source, Some(NodeKind::Scalar { text: source, plain: true, tag: None }) if source == text)
+            && !text.contains([',', '[', ']', '{', '}', '\n'])
     }
 
     /// JSON over several lines. `prefix` is the indentation of the line that it begins on.
@@ -140,7 +181,7 @@ impl<'n, 't> Emitter<'_, 'n, 't> {
         unit: &str,
     ) -> String {
         let inner = format!("{prefix}{unit}");
-        let newline = self.newline;
+        let newline = self.style.newline;
         let wrap = |open: char, lines: Vec<String>, close: char| {
             let lines = lines.join(&format!(",{newline}{inner}"));
             format!("{open}{newline}{inner}{lines}{newline}{prefix}{close}")
@@ -222,14 +263,14 @@ impl<'n, 't> Emitter<'_, 'n, 't> {
     /// A value on the line of its key or dash. Further lines are indented by `column`.
     pub(super) fn scalar(&self, value: &Value, column: usize) -> String {
         match value {
-            Value::String(text) if !self.is_json && is_plain(text) => text.clone(),
-            Value::String(text) if !self.is_json && is_literal(text) => {
+            Value::String(text) if !self.style.is_json && is_plain(text) => text.clone(),
+            Value::String(text) if !self.style.is_json && is_literal(text) => {
                 let (text, mark) = match text.strip_suffix('\n') {
                     Some(text) => (text, "|"),
                     None => (text.as_str(), "|-"),
                 };
                 let lines = text.split('\n').map(|line| match line {
-                    "" => self.newline.to_owned(),
+                    "" => self.style.newline.to_owned(),
                     line => format!("{}{line}", self.line(column)),
                 });
                 format!("{mark}{}", lines.collect::<String>())
@@ -239,12 +280,12 @@ impl<'n, 't> Emitter<'_, 'n, 't> {
     }
 
     fn key(&self, key: &str) -> String {
-        if !self.is_json && is_plain(key) { key.to_owned() } else { quoted(key) }
+        if !self.style.is_json && is_plain(key) { key.to_owned() } else { quoted(key) }
     }
 
     /// A line break, and an indentation.
     pub(super) fn line(&self, column: usize) -> String {
-        format!("{}{}", self.newline, " ".repeat(column))
+        format!("{}{}", self.style.newline, " ".repeat(column))
     }
 }
 

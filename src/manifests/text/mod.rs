@@ -1,68 +1,111 @@
 //! YAML and JSON texts: reads them with positions, and changes them without touching anything else.
 
+mod documents;
 mod emit;
+mod json;
 mod scalar;
 mod splice;
 mod tree;
 mod value;
 
+use std::hash::{DefaultHasher, Hasher};
+
 use serde_json::Value;
 
-pub(super) use splice::{Loss, apply, edits};
-pub(super) use tree::{Stream, read};
+pub(super) use documents::{Document, Reading, documents};
+pub(super) use emit::Style;
+pub(super) use splice::{Rewriter, edits};
+
 pub(super) use value::Data;
 
 use emit::{Emitter, Order};
 
-/// All documents as JSON, one after the other, with the keys in the order of the text.
-pub(super) fn to_json(stream: &Stream<'_>, data: &[Data]) -> String {
-    let documents = stream.documents.iter().zip(data);
-    documents
-        .filter(|(_, data)| !data.value.is_null())
-        .map(|(document, data)| {
+/// All documents as JSON, one after the other, with the keys in the order of the text. `None` if it
+/// is JSON already, or cannot be read.
+pub(super) fn to_json(text: &str, reading: Reading) -> Option<String> {
+    let documents = documents(text, reading).ok().filter(|documents| !documents.is_json())?;
+    let mut json = String::new();
+    for document in documents {
+        let document = document.ok()?;
+        let data = document.data().ok()?;
+        if !data.value.is_null() {
             let order = Order::of(&document.root);
-            let emitter =
-                Emitter { order: &order, is_json: true, is_compact: false, newline: "\n" };
-            emitter.pretty(&data.value, Some(&document.root), "", "  ") + "\n"
-        })
-        .collect()
-}
-
-/// All documents as YAML, with the keys in the order of the text.
-pub(super) fn to_yaml(stream: &Stream<'_>, data: &[Data]) -> String {
-    let documents: Vec<_> = stream
-        .documents
-        .iter()
-        .zip(data)
-        .map(|(document, data)| {
-            let order = Order::of(&document.root);
-            let emitter =
-                Emitter { order: &order, is_json: false, is_compact: false, newline: "\n" };
-            emitter.block(&data.value, Some(&document.root), 0) + "\n"
-        })
-        .collect();
-    documents.join("---\n")
-}
-
-/// A stream of JSON objects with YAML's separator between them, so that more may follow.
-pub(super) fn separated(text: &str, stream: &Stream<'_>) -> String {
-    let documents: Vec<_> = stream
-        .documents
-        .iter()
-        .map(|document| format!("{}\n", &text[document.root.start..document.root.end]))
-        .collect();
-    documents.join("---\n")
-}
-
-/// Whether the documents of `text` have the data `wanted`. Otherwise the first document that does
-/// not, if the text is readable.
-pub(super) fn says(text: &str, is_json: bool, wanted: &[Value]) -> Result<(), Option<usize>> {
-    let stream = read(text, is_json).map_err(|_| None)?;
-    if stream.documents.len() != wanted.len() {
-        return Err(None);
+            let emitter = Emitter { order: &order, style: Style { is_json: true, newline: "\n" } };
+            json += &emitter.pretty(&data.value, Some(&document.root), "", "  ");
+            json.push('\n');
+        }
     }
-    let mut documents = stream.documents.iter().zip(wanted);
-    let wrong = documents
-        .position(|(document, wanted)| document.data().map_or(true, |data| data.value != *wanted));
-    wrong.map_or(Ok(()), |wrong| Err(Some(wrong)))
+    Some(json)
+}
+
+/// All documents as YAML, with the keys in the order of the text. `None` if it is YAML already, or
+/// cannot be read.
+pub(super) fn to_yaml(text: &str, reading: Reading) -> Option<String> {
+    let documents = documents(text, reading).ok().filter(|documents| documents.is_json())?;
+    let mut yaml = String::new();
+    for document in documents {
+        let document = document.ok()?;
+        let data = document.data().ok()?;
+        if !yaml.is_empty() {
+            yaml += "---\n";
+        }
+        let order = Order::of(&document.root);
+        let emitter = Emitter { order: &order, style: Style { is_json: false, newline: "\n" } };
+        yaml += &emitter.block(&data.value, Some(&document.root), 0);
+        yaml.push('\n');
+    }
+    Some(yaml)
+}
+
+/// A stream of JSON objects with YAML's separator between them, so that more may follow. `None` if
+/// it is YAML already, or cannot be read.
+pub(super) fn separated(text: &str, reading: Reading) -> Option<String> {
+    let documents = documents(text, reading).ok().filter(|documents| documents.is_json())?;
+    let mut stream = String::new();
+    for document in documents {
+        let document = document.ok()?;
+        if !stream.is_empty() {
+            stream += "---\n";
+        }
+        stream += &text[document.root.start..document.root.end];
+        stream.push('\n');
+    }
+    Some(stream)
+}
+
+/// A short stand-in for the data of a document. Equal data have equal ones.
+pub(super) fn fingerprint(data: &Value) -> u64 {
+    struct Writer(DefaultHasher);
+    impl std::io::Write for Writer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.write(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut writer = Writer(DefaultHasher::new());
+    // Neither a value nor this writer fails.
+    let _ = serde_json::to_writer(&mut writer, data);
+    writer.0.finish()
+}
+
+/// Whether the documents of `text` have the data with these fingerprints. Otherwise the first
+/// document that does not, if the text is readable.
+pub(super) fn says(text: &str, reading: Reading, wanted: &[u64]) -> Result<(), Option<usize>> {
+    let mut wanted = wanted.iter().enumerate();
+    for document in documents(text, reading).map_err(|_| None)? {
+        let (document, (index, wanted)) = (document.map_err(|_| None)?, wanted.next().ok_or(None)?);
+        if document.data().map_or(true, |data| fingerprint(&data.value) != *wanted) {
+            return Err(Some(index));
+        }
+    }
+    if wanted.next().is_some() { Err(None) } else { Ok(()) }
+}
+
+/// The number and the line of the document at `index`.
+pub(super) fn place_of(text: &str, reading: Reading, index: usize) -> Option<(usize, usize)> {
+    let document = documents(text, reading).ok()?.nth(index)?.ok()?;
+    Some((document.number, document.line))
 }

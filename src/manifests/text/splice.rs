@@ -8,8 +8,9 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use super::{
-    emit::{Emitter, Order},
-    tree::{Document, Node, NodeKind, Stream, after_colon},
+    documents::Document,
+    emit::{Emitter, Order, Style},
+    tree::{Node, NodeKind, after_colon},
     value::{Anchors, Data, is_merge, key_name, merge, scalar, value_of},
 };
 
@@ -45,56 +46,75 @@ pub(crate) struct Edit {
     text: String,
 }
 
-/// The text with all edits made.
-pub(crate) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
-    // Stable: at one place, an inner mapping's entries come before those of the outer one.
-    edits.sort_by_key(|edit| edit.range.start);
-    let mut result = String::with_capacity(text.len() + 256);
-    let mut done = 0;
-    for edit in edits {
-        let start = edit.range.start.max(done);
-        result.push_str(&text[done..start]);
-        result.push_str(&edit.text);
-        done = edit.range.end.max(start);
-    }
-    result.push_str(&text[done..]);
-    result
+/// A text in which edits are made, from its beginning to its end.
+pub(crate) struct Rewriter<'t> {
+    text: &'t str,
+    done: usize,
+    result: String,
 }
 
-/// The line break that a text uses.
-fn newline(text: &str) -> &'static str {
-    match text.find('\n') {
-        Some(place) if text[..place].ends_with('\r') => "\r\n",
-        _ => "\n",
+impl<'t> Rewriter<'t> {
+    pub(crate) fn new(text: &'t str) -> Self {
+        Self { text, done: 0, result: String::new() }
+    }
+
+    /// Makes the edits of a document.
+    pub(crate) fn apply(&mut self, mut edits: Vec<Edit>) {
+        // Stable: at one place, an inner mapping's entries come before those of the outer one.
+        edits.sort_by_key(|edit| edit.range.start);
+        for edit in edits {
+            let start = edit.range.start.max(self.done);
+            self.push(start);
+            self.result.push_str(&edit.text);
+            self.done = edit.range.end.max(start);
+        }
+    }
+
+    /// The text with all edits made.
+    pub(crate) fn finish(mut self) -> String {
+        self.push(self.text.len());
+        self.result
+    }
+
+    /// Copies the text up to `end`.
+    fn push(&mut self, end: usize) {
+        let part = &self.text[self.done..end];
+        if self.result.capacity() - self.result.len() < part.len() {
+            // A doubling would take twice what is needed.
+            self.result.reserve_exact(part.len() + self.text.len() / 8);
+        }
+        self.result.push_str(part);
+        self.done = end;
     }
 }
 
-/// The edits that give `document` the data `wanted`.
+/// The edits that give `document` the data `wanted`, in which its anchors still have their old
+/// values.
 pub(crate) fn edits(
     text: &str,
-    stream: &Stream<'_>,
+    style: Style,
     document: &Document<'_>,
-    data: &Data,
-    wanted: &Value,
+    wanted: Data,
 ) -> (Vec<Edit>, Vec<Loss>) {
     let order = Order::of(&document.root);
-    let mut splicer = Splicer::new(text, stream, &order);
-    splicer.anchors.clone_from(&data.anchors);
+    let Data { value: wanted, anchors, .. } = wanted;
+    let (edits, losses) = (Vec::new(), Vec::new());
+    let mut splicer = Splicer { text, style, order: &order, anchors, edits, losses };
     let root = Slot { at: document.root.start, column: 0, is_flow: false, is_entry: false };
-    splicer.visit(&document.root, &root, wanted);
+    splicer.visit(&document.root, &root, &wanted);
     let Splicer { edits, mut losses, .. } = splicer;
-    losses.extend(lost_comments(text, stream, &edits));
+    losses.extend(lost_comments(text, document, &edits));
     (edits, losses)
 }
 
-fn lost_comments(text: &str, stream: &Stream<'_>, edits: &[Edit]) -> Vec<Loss> {
+fn lost_comments(text: &str, document: &Document<'_>, edits: &[Edit]) -> Vec<Loss> {
     let is_lost = |comment: &&Range<usize>| {
         edits
             .iter()
             .any(|Edit { range, .. }| range.start <= comment.start && comment.end <= range.end)
     };
     let line = |comment: &Range<usize>| 1 + text[..comment.start].matches('\n').count();
-    let lost = stream.comments.iter().filter(is_lost);
+    let lost = document.comments.iter().filter(is_lost);
     lost.map(|comment| Loss::Comment { line: line(comment) }).collect()
 }
 
@@ -114,8 +134,7 @@ type MappingEntry<'t> = (Node<'t>, Node<'t>);
 
 struct Splicer<'t, 'o, 'n> {
     text: &'t str,
-    is_json: bool,
-    newline: &'static str,
+    style: Style,
     order: &'o Order<'n, 't>,
     /// The value of each anchor: after the edits, once the walk has visited it. An alias comes after
     /// its anchor.
@@ -125,20 +144,8 @@ struct Splicer<'t, 'o, 'n> {
 }
 
 impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
-    fn new(text: &'t str, stream: &Stream<'_>, order: &'o Order<'n, 't>) -> Self {
-        Self {
-            text,
-            is_json: stream.is_json,
-            newline: newline(text),
-            order,
-            anchors: Anchors::new(),
-            edits: Vec::new(),
-            losses: Vec::new(),
-        }
-    }
-
-    fn emitter(&self, is_compact: bool) -> Emitter<'o, 'n, 't> {
-        Emitter { order: self.order, is_json: self.is_json, is_compact, newline: self.newline }
+    fn emitter(&self) -> Emitter<'o, 'n, 't> {
+        Emitter { order: self.order, style: self.style }
     }
 
     fn edit(&mut self, range: Range<usize>, text: impl Into<String>) {
@@ -234,13 +241,21 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
         if unmerge {
             self.losses.push(Loss::Merge { line: node.line });
         }
+        let last_merge = entries.iter().rposition(|(key, _)| is_merge(key)).unwrap_or(0);
+        // A key that comes again, or that a merge behind it replaces, counts for nothing.
+        let is_replaced = |place: usize, name: &str| {
+            let again = |(key, _): &MappingEntry<'_>| key_name(key).is_some_and(|key| key == name);
+            (place < last_merge && merged.get(name) == want.get(name))
+                || entries[place + 1..].iter().any(again)
+        };
         for (place, (key, value)) in entries.iter().enumerate() {
             if !stays(key, unmerge) {
                 let next = entries[place + 1..].iter().find(|(key, _)| stays(key, unmerge));
                 let before = place.checked_sub(1).map(|place| &entries[place]);
                 self.remove((key, value), before, next, is_flow);
             } else if !is_merge(key)
-                && let Some(want) = key_name(key).and_then(|name| want.get(&*name))
+                && let Some(name) = key_name(key).filter(|name| !is_replaced(place, name))
+                && let Some(want) = want.get(&*name)
             {
                 let slot = Slot {
                     at: value.properties.unwrap_or_else(|| after_colon(self.text, key.end)),
@@ -252,21 +267,51 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
             }
         }
         for (key, value) in new {
-            if is_flow {
-                self.add_in_brackets(node, last, key, value);
-            } else {
-                let emitter = self.emitter(false);
-                let entry = emitter.entry(key, value, None, node.column);
-                let at = self.line_end(last.1.end);
-                self.edit(at..at, format!("{}{entry}", emitter.line(node.column)));
+            let next = before(key).and_then(|next| {
+                entries.iter().find(|(key, _)| key_name(key).is_some_and(|key| key == next))
+            });
+            match (next, is_flow) {
+                (Some((next, _)), _) => self.add_before(node, next, is_flow, key, value),
+                (None, true) => self.add_in_brackets(node, last, key, value),
+                (None, false) => {
+                    let emitter = self.emitter();
+                    let entry = emitter.entry(key, value, None, node.column);
+                    let at = self.line_end(last.1.end);
+                    self.edit(at..at, format!("{}{entry}", emitter.line(node.column)));
+                }
             }
         }
+    }
+
+    /// A new entry in front of another one.
+    fn add_before(
+        &mut self,
+        node: &Node<'t>,
+        next: &Node<'t>,
+        is_flow: bool,
+        key: &str,
+        value: &Value,
+    ) {
+        let text = if is_flow {
+            let prefix = self.indentation(next.start);
+            let entry = self.entry_in_brackets(node, next, prefix, key, value);
+            match prefix {
+                Some(prefix) => format!("{entry},{}{prefix}", self.style.newline),
+                None if self.is_compact(next) => format!("{entry},"),
+                None => format!("{entry}, "),
+            }
+        } else {
+            let emitter = self.emitter();
+            let entry = emitter.entry(key, value, None, node.column);
+            format!("{entry}{}", emitter.line(node.column))
+        };
+        self.edit(next.start..next.start, text);
     }
 
     /// The first entries of `{}`.
     fn first_in_brackets(&mut self, node: &Node<'t>, new: &[(&String, &Value)]) {
         let map = new.iter().map(|(key, value)| ((*key).clone(), (*value).clone()));
-        let text = self.emitter(false).flow(&Value::Object(map.collect()), None);
+        let text = self.emitter().flow(&Value::Object(map.collect()), None);
         let at = node.start + 1;
         self.edit(at..at, &text[1..text.len() - 1]);
     }
@@ -280,27 +325,56 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
         value: &Value,
     ) {
         let prefix = self.indentation(last.0.start);
-        let is_compact = self.is_json && self.text[last.0.end..].starts_with(':') && {
-            !self.text[last.0.end + 1..].starts_with(char::is_whitespace)
+        let entry = self.entry_in_brackets(node, &last.0, prefix, key, value);
+        let end = last.1.end;
+        let Some(prefix) = prefix else {
+            let comma = if self.is_compact(&last.0) { "," } else { ", " };
+            return self.edit(end..end, format!("{comma}{entry}"));
         };
-        let emitter = self.emitter(is_compact);
+        let line = format!("{}{prefix}{entry}", self.style.newline);
+        // A comment stays on its line.
+        let line_end = self.line_end(end);
+        let rest = self.text[end..line_end].trim_start();
+        if let Some(comment) = rest.strip_prefix(',')
+            && is_comment(comment)
+        {
+            self.edit(line_end..line_end, format!("{line},"));
+        } else if !rest.is_empty() && is_comment(rest) {
+            self.edit(end..end, ",");
+            self.edit(line_end..line_end, line);
+        } else {
+            self.edit(end..end, format!(",{line}"));
+        }
+    }
+
+    /// `key: value` for a mapping in brackets, in the style of one of its keys. With `prefix` the
+    /// key has a line of its own.
+    fn entry_in_brackets(
+        &self,
+        node: &Node<'t>,
+        like: &Node<'t>,
+        prefix: Option<&str>,
+        key: &str,
+        value: &Value,
+    ) -> String {
+        let mut emitter = self.emitter();
+        if let Some(prefix) = prefix.filter(|_| self.style.is_json) {
+            let outer = self.indentation(node.end - 1).unwrap_or_default();
+            let unit = prefix.strip_prefix(outer).filter(|unit| !unit.is_empty());
+            let value = emitter.pretty(value, None, prefix, unit.unwrap_or("  "));
+            return format!("{}: {value}", emitter.flow(&Value::from(key), None));
+        }
+        emitter.style.is_json |= self.text[like.start..].starts_with('"');
         let map = Value::Object(Map::from_iter([(key.to_owned(), value.clone())]));
-        let entry = emitter.flow(&map, None);
-        let entry = &entry[1..entry.len() - 1];
-        let text = match prefix {
-            Some(prefix) if self.is_json => {
-                let line = self.line_start(node.end);
-                let outer = self.text[line..].len() - self.text[line..].trim_start().len();
-                let unit = prefix.get(outer..).filter(|unit| !unit.is_empty());
-                let value = emitter.pretty(value, None, prefix, unit.unwrap_or("  "));
-                let key = emitter.flow(&Value::from(key), None);
-                format!(",{}{prefix}{key}: {value}", self.newline)
-            }
-            Some(prefix) => format!(",{}{prefix}{entry}", self.newline),
-            None if is_compact => format!(",{entry}"),
-            None => format!(", {entry}"),
-        };
-        self.edit(last.1.end..last.1.end, text);
+        let entry =
+            if self.is_compact(like) { emitter.compact(&map) } else { emitter.flow(&map, None) };
+        entry[1..entry.len() - 1].to_owned()
+    }
+
+    /// Whether no space follows the colon behind `key`, as in minified JSON.
+    fn is_compact(&self, key: &Node<'t>) -> bool {
+        let rest = &self.text[key.end..];
+        self.style.is_json && rest.starts_with(':') && !rest[1..].starts_with(char::is_whitespace)
     }
 
     fn remove(
@@ -311,7 +385,7 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
         is_flow: bool,
     ) {
         if is_flow && let Some((_, before)) = before {
-            return self.edit(before.end..value.end, "");
+            return self.remove_in_brackets(before.end, key.start, value.end);
         }
         if (is_flow || self.indentation(key.start).is_none())
             && let Some((next, _)) = next
@@ -326,15 +400,31 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
                 let before = before.strip_suffix('\r').unwrap_or(before);
                 self.edit(before.len()..end, "");
             }
-            None => self.edit(start..self.text.len().min(end + self.newline.len()), ""),
+            None => self.edit(start..self.text.len().min(end + self.style.newline.len()), ""),
         }
+    }
+
+    /// Removes the entry from `start` to `end`, behind another one that ends at `before`.
+    fn remove_in_brackets(&mut self, before: usize, start: usize, end: usize) {
+        let between = &self.text[before..start];
+        let commented = between.split_once('#').map(|(comma, _)| comma.trim_end());
+        let (Some(comma @ ("," | "")), Some(_)) = (commented, self.indentation(start)) else {
+            return self.edit(before..end, "");
+        };
+        // A comment stays: only the lines of the entry go.
+        let line = self.line_start(start).saturating_sub(self.style.newline.len());
+        if self.text[end..].starts_with(',') {
+            return self.edit(line..end + 1, "");
+        }
+        self.edit(before..before + comma.len(), "");
+        self.edit(line..end, "");
     }
 
     /// Replaces a value.
     fn replace(&mut self, node: &'n Node<'t>, slot: &Slot, want: &Value) {
-        let emitter = self.emitter(false);
+        let emitter = self.emitter();
         let space = |at: usize| if self.text[..at].ends_with([' ', '\n']) { "" } else { " " };
-        if slot.is_flow || self.is_json {
+        if slot.is_flow || self.style.is_json {
             let text = emitter.flow(want, Some(node));
             return self.edit(
                 node.start..node.end,
@@ -345,7 +435,11 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
         if !slot.is_entry {
             let column = if node.start == node.end { slot.column + 2 } else { node.column };
             let text = emitter.block(want, Some(node), column);
-            return self.edit(node.start..node.end, format!("{}{text}", space(node.start)));
+            // A comment stays on the first line.
+            let (first, rest) = text.split_at(text.find(self.style.newline).unwrap_or(text.len()));
+            self.edit(node.start..node.end, format!("{}{first}", space(node.start)));
+            let end = self.line_end(node.end);
+            return self.edit(end..end, rest);
         }
         let below = slot.column + 2;
         if is_inline {
@@ -372,6 +466,7 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
         }
     }
 
+    /// The position behind the line break before `at`.
     fn line_start(&self, at: usize) -> usize {
         self.text[..at].rfind('\n').map_or(0, |place| place + 1)
     }
@@ -383,10 +478,21 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
         at + line.strip_suffix('\r').unwrap_or(line).len()
     }
 
-    /// The white space before `at`, if there is nothing else before it on the line.
+    /// The white space before `at`, if there is nothing else before it on the line. Looks at nothing
+    /// else of the line, which may be long.
     fn indentation(&self, at: usize) -> Option<&'t str> {
-        let start = self.line_start(at);
-        let prefix = &self.text[start..at];
-        (start > 0 && prefix.bytes().all(|b| b == b' ' || b == b'\t')).then_some(prefix)
+        let before = self.text[..at].trim_end_matches([' ', '\t']);
+        before.ends_with('\n').then(|| &self.text[before.len()..at])
     }
+}
+
+/// The entry in front of which `key` belongs, in the order in which objects are written.
+fn before(key: &str) -> Option<&'static str> {
+    (key == "metadata").then_some("spec")
+}
+
+/// Whether the rest of a line is empty or a comment.
+fn is_comment(rest: &str) -> bool {
+    let rest = rest.trim_start();
+    rest.is_empty() || rest.starts_with('#')
 }

@@ -1,20 +1,10 @@
-//! A stream of documents, with the position of every value in the text.
+//! The values of a document, with the position of each in the text, and their reader for YAML.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, iter::Peekable, mem::take, ops::Range};
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, StructureStyle};
-use serde::de::IgnoredAny;
+use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, StructureStyle};
 
-use super::super::error::{Fault, without_position};
-
-/// A document.
-#[derive(Debug)]
-pub(crate) struct Document<'t> {
-    /// The line where it begins, from 1.
-    pub(crate) line: usize,
-    /// Its value: null if it is empty.
-    pub(crate) root: Node<'t>,
-}
+use super::super::error::Fault;
 
 /// A value in a document.
 #[derive(Debug)]
@@ -36,7 +26,7 @@ pub(crate) struct Node<'t> {
 
 #[derive(Debug)]
 pub(super) enum NodeKind<'t> {
-    Scalar { text: Cow<'t, str>, plain: bool, tag: Option<String> },
+    Scalar { text: Cow<'t, str>, plain: bool, tag: Option<Box<str>> },
     Sequence { items: Vec<Node<'t>>, flow: bool },
     Mapping { entries: Vec<(Node<'t>, Node<'t>)>, flow: bool },
     Alias(usize),
@@ -52,110 +42,93 @@ impl Node<'_> {
     }
 }
 
-/// The content of a text.
+impl<'t> Node<'t> {
+    /// A value of JSON.
+    pub(super) fn of_json(kind: NodeKind<'t>, range: Range<usize>, line: usize) -> Self {
+        node(kind, 0, Place { range, properties: None, line, column: 0 })
+    }
+}
+
+type Events<'t> = Box<dyn Iterator<Item = Result<(Event<'t>, Span), ScanError>> + 't>;
+
+/// A document as it is parsed.
 #[derive(Debug)]
-pub(crate) struct Stream<'t> {
-    pub(crate) documents: Vec<Document<'t>>,
+pub(super) struct Parsed<'t> {
+    /// The line where it begins, from 1.
+    pub(super) line: usize,
+    pub(super) root: Node<'t>,
     /// The ranges of its comments.
     pub(super) comments: Vec<Range<usize>>,
-    /// Whether it is JSON, where keys need quotes.
-    pub(crate) is_json: bool,
 }
 
-/// A syntax error: the line, the number of the document, and the fault.
-pub(crate) type Broken = (usize, usize, Fault);
-
-/// Reads all documents of a text. With `is_json` the text must be JSON; other texts may be.
-pub(crate) fn read(text: &str, is_json: bool) -> Result<Stream<'_>, Broken> {
-    let mut stream = Stream { documents: Vec::new(), comments: Vec::new(), is_json: true };
-    match json_ranges(text) {
-        Some(Ok(ranges)) => {
-            // JSON is YAML, but for the limit on the length of keys and for documents that
-            // follow each other without a separator.
-            for range in ranges {
-                read_part(text, range, &mut stream)?;
-            }
-            return Ok(stream);
-        }
-        Some(Err(error)) if is_json => {
-            let fault = Fault::Syntax { column: error.column(), message: without_position(&error) };
-            return Err((error.line(), 1, fault));
-        }
-        _ => {}
-    }
-    stream.is_json = false;
-    read_part(text, 0..text.len(), &mut stream)?;
-    Ok(stream)
+/// A part of a YAML text.
+pub(super) struct Part<'t> {
+    events: Peekable<Events<'t>>,
+    offset: usize,
+    /// The line breaks before it.
+    lines: usize,
+    started: usize,
+    builder: Builder<'t>,
+    comments: Vec<Range<usize>>,
 }
 
-/// The documents of a JSON text, if it looks like one.
-fn json_ranges(text: &str) -> Option<Result<Vec<Range<usize>>, serde_json::Error>> {
-    let json = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let offset = text.len() - json.len();
-    if !json.trim_start().starts_with(['{', '[']) {
-        return None;
+impl<'t> Part<'t> {
+    /// The part of `text` in `range`, behind so many line breaks.
+    pub(super) fn new(text: &'t str, range: Range<usize>, lines: usize) -> Self {
+        let mut options = Options::default();
+        // It is no limit to kubectl, and our memory is bounded by the input.
+        options.max_buffered_comment_events = usize::MAX;
+        options.emit_anchor_events = true;
+        let offset = range.start;
+        let events: Events<'t> = Box::new(Parser::new_from_str_with_options(&text[range], options));
+        let builder = Builder { text, open: Vec::new(), root: None };
+        let (started, comments) = (lines + 1, Vec::new());
+        Self { events: events.peekable(), offset, lines, started, builder, comments }
     }
-    let mut values = serde_json::Deserializer::from_str(json).into_iter::<IgnoredAny>();
-    let mut ranges = Vec::new();
-    let mut start = offset;
-    while let Some(value) = values.next() {
-        if let Err(error) = value {
-            return Some(Err(error));
-        }
-        let end = offset + values.byte_offset();
-        ranges.push(start..end);
-        start = end;
-    }
-    Some(Ok(ranges))
-}
 
-fn read_part<'t>(text: &'t str, part: Range<usize>, stream: &mut Stream<'t>) -> Result<(), Broken> {
-    let mut options = Options::default();
-    // Neither is a limit to kubectl, and our memory is bounded by the input.
-    options.max_buffered_comment_events = usize::MAX;
-    if stream.is_json {
-        options.simple_key_max_lookahead = usize::MAX;
-    }
-    options.emit_anchor_events = true;
-    let lines = text[..part.start].matches('\n').count();
-    let offset = part.start;
-    let mut builder = Builder { text, open: Vec::new(), root: None };
-    let mut started = 1 + lines;
-    let mut events = Parser::new_from_str_with_options(&text[part], options).peekable();
-    while let Some(event) = events.next() {
-        let number = stream.documents.len() + 1;
-        let (event, span) = event.map_err(|error| syntax(&error, lines, number))?;
-        let range = span.byte_range().unwrap_or_default();
-        let range = range.start + offset..range.end + offset;
-        // An anchor's event follows that of its node.
-        let anchor = events.next_if(|next| matches!(next, Ok((Event::Anchor(..), _))));
-        let anchor = anchor.and_then(|anchor| anchor.ok()?.1.byte_range());
-        let tag = span.tag_span().and_then(|tag| tag.byte_range());
-        let properties = anchor.into_iter().chain(tag).map(|range| range.end).max();
-        let place = Place {
-            properties: properties.map(|end| end + offset),
-            range,
-            line: span.start.line() + lines,
-            column: span.start.col(),
-        };
-        match event {
-            Event::DocumentStart(..) => started = place.line,
-            Event::DocumentEnd => {
-                if let Some(root) = builder.root.take() {
-                    stream.documents.push(Document { line: started, root });
+    /// The next document.
+    pub(super) fn document(&mut self) -> Result<Option<Parsed<'t>>, (usize, Fault)> {
+        let (lines, offset) = (self.lines, self.offset);
+        while let Some(event) = self.events.next() {
+            let (event, span) = event.map_err(|error| syntax(&error, lines))?;
+            let range = span.byte_range().unwrap_or_default();
+            let range = range.start + offset..range.end + offset;
+            // An anchor's event follows that of its node.
+            let anchor = self.events.next_if(|next| matches!(next, Ok((Event::Anchor(..), _))));
+            let anchor = anchor.and_then(|anchor| anchor.ok()?.1.byte_range());
+            let tag = span.tag_span().and_then(|tag| tag.byte_range());
+            let properties = anchor.into_iter().chain(tag).map(|range| range.end).max();
+            let place = Place {
+                properties: properties.map(|end| end + offset),
+                range,
+                line: span.start.line() + lines,
+                column: span.start.col(),
+            };
+            match event {
+                Event::DocumentStart(..) => self.started = place.line,
+                Event::DocumentEnd => {
+                    if let Some(root) = self.builder.root.take() {
+                        let comments = take(&mut self.comments);
+                        return Ok(Some(Parsed { line: self.started, root, comments }));
+                    }
                 }
+                Event::Comment(..) => self.comments.push(place.range),
+                event => self.builder.take(event, place),
             }
-            Event::Comment(..) => stream.comments.push(place.range),
-            event => builder.take(event, place),
         }
+        Ok(None)
     }
-    Ok(())
+
+    /// Whether no other document follows.
+    pub(super) fn is_done(&mut self) -> bool {
+        matches!(self.events.peek(), None | Some(Ok((Event::StreamEnd, _))))
+    }
 }
 
-fn syntax(error: &ScanError, lines: usize, document: usize) -> Broken {
+fn syntax(error: &ScanError, lines: usize) -> (usize, Fault) {
     let mark = error.marker();
     let fault = Fault::Syntax { column: mark.col() + 1, message: error.info() };
-    (mark.line() + lines, document, fault)
+    (mark.line() + lines, fault)
 }
 
 struct Place {
@@ -179,7 +152,7 @@ impl<'t> Builder<'t> {
         let flow = |style| style == StructureStyle::Flow;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let tag = tag.map(|tag| tag.core_suffix().unwrap_or_default().to_owned());
+                let tag = tag.map(|tag| tag.core_suffix().unwrap_or_default().into());
                 let end = scalar_end(self.text, &place.range, &text, style);
                 let plain = style == ScalarStyle::Plain;
                 // The parser calls an absent value `~`.
@@ -213,6 +186,11 @@ impl<'t> Builder<'t> {
                         _ => Some(place.range.end),
                     }
                     .unwrap_or(place.range.end);
+                    match &mut node.kind {
+                        NodeKind::Sequence { items, .. } => items.shrink_to_fit(),
+                        NodeKind::Mapping { entries, .. } => entries.shrink_to_fit(),
+                        NodeKind::Scalar { .. } | NodeKind::Alias(_) => {}
+                    }
                     self.close(node);
                 }
             }

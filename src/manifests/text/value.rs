@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     scalar::resolve,
-    tree::{Document, Node, NodeKind},
+    tree::{Node, NodeKind},
 };
 use crate::manifests::{error::Fault, printable::printable};
 
@@ -27,17 +27,29 @@ pub(crate) struct Data {
     pub(crate) value: Value,
     /// The value of each anchor in it.
     pub(super) anchors: Anchors,
+    /// The keys that a later one of the same mapping replaces.
+    pub(crate) duplicates: Vec<DuplicateKey>,
 }
 
-impl Document<'_> {
-    /// Reads the data.
+/// A key that a later one of the same mapping replaces.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: duplicate key {path}, first on line {first}: the last one counts")]
+pub(crate) struct DuplicateKey {
+    line: usize,
+    path: String,
+    first: usize,
+}
+
+impl Data {
+    /// Reads the data of a document.
     ///
     /// # Errors
-    /// With the line and the fault, such as a duplicate key.
-    pub(crate) fn data(&self) -> Result<Data, (usize, Fault)> {
-        let mut reader = DataReader { anchors: Anchors::new(), path: String::new(), aliased: 0 };
-        let value = reader.read(&self.root)?;
-        Ok(Data { value, anchors: reader.anchors })
+    /// With the line and the fault, such as an alias inside of its own anchor.
+    pub(super) fn of(root: &Node<'_>) -> Result<Self, (usize, Fault)> {
+        let mut reader = DataReader::default();
+        let value = reader.read(root)?;
+        let DataReader { anchors, duplicates, .. } = reader;
+        Ok(Self { value, anchors, duplicates })
     }
 }
 
@@ -46,12 +58,14 @@ pub(super) fn value_of(node: &Node<'_>, anchors: &Anchors) -> Value {
     if let NodeKind::Alias(anchor) = &node.kind {
         return anchors.get(anchor).cloned().unwrap_or_default();
     }
-    let mut reader = DataReader { anchors: anchors.clone(), path: String::new(), aliased: 0 };
+    let mut reader = DataReader { anchors: anchors.clone(), ..DataReader::default() };
     reader.read(node).unwrap_or_default()
 }
 
+#[derive(Default)]
 struct DataReader {
     anchors: Anchors,
+    duplicates: Vec<DuplicateKey>,
     /// The path of the current node, as a JSON pointer.
     path: String,
     aliased: usize,
@@ -105,36 +119,32 @@ impl DataReader {
         line: usize,
         entries: &[(Node<'_>, Node<'_>)],
     ) -> Result<Map<String, Value>, (usize, Fault)> {
-        let mut own = Map::new();
-        let mut merged = Map::new();
+        let mut map = Map::new();
         let mut lines = HashMap::new();
         for (key, node) in entries {
             let name = key_name(key).ok_or_else(|| {
                 let path = self.path.clone();
                 (key.line, Fault::KeyNotScalar { path })
             })?;
-            if let Some(first) = lines.insert(name.clone(), key.line) {
-                let path = format!("{}/{}", self.path, printable(Token::new(&*name).encoded()));
-                return Err((key.line, Fault::DuplicateKey { path, first }));
-            }
             // An anchor on the key itself, for an alias elsewhere.
             if key.anchor != 0 {
                 self.read(key)?;
             }
             let value = self.below(&name, node)?;
             if is_merge(key) {
-                merge(&mut merged, value).map_err(|()| {
+                merge(&mut map, value).map_err(|()| {
                     let path = self.path.clone();
                     (line, Fault::MergeNotMapping { path })
                 })?;
-            } else {
-                own.insert(name.into_owned(), value);
+                continue;
             }
+            if let Some(first) = lines.insert(name.clone(), key.line) {
+                let path = format!("{}/{}", self.path, printable(Token::new(&*name).encoded()));
+                self.duplicates.push(DuplicateKey { line: key.line, path, first });
+            }
+            map.insert(name.into_owned(), value);
         }
-        for (key, value) in merged {
-            own.entry(key).or_insert(value);
-        }
-        Ok(own)
+        Ok(map)
     }
 }
 
@@ -143,19 +153,18 @@ pub(super) fn is_merge(key: &Node<'_>) -> bool {
     matches!(&key.kind, NodeKind::Scalar { text, plain: true, .. } if text == MERGE)
 }
 
-/// Merges a mapping, or a list of mappings, of which the first wins.
+/// Merges a mapping, or a list of mappings, of which the first wins. Otherwise what comes later in
+/// the text wins, as for kubectl: also over a key that the mapping has itself.
 pub(super) fn merge(into: &mut Map<String, Value>, value: Value) -> Result<(), ()> {
     let maps = match value {
         Value::Array(maps) => maps,
         map => vec![map],
     };
-    for map in maps {
+    for map in maps.into_iter().rev() {
         let Value::Object(map) = map else {
             return Err(());
         };
-        for (key, value) in map {
-            into.entry(key).or_insert(value);
-        }
+        into.extend(map);
     }
     Ok(())
 }

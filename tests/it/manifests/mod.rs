@@ -4,12 +4,13 @@ pub mod generate;
 
 use std::{
     io::Write,
+    path::Path,
     process::{Command, Stdio},
 };
 
 use apisix_prestop::{
     injection::Policy,
-    manifests::{ManifestSource, Operation, apply},
+    manifests::{ApplyOptions, ManifestSource, Operation, apply},
 };
 
 pub fn policy() -> Policy {
@@ -17,9 +18,7 @@ pub fn policy() -> Policy {
 }
 
 fn changed(text: &str, what: &Operation) -> String {
-    let name = "web.yaml".to_owned();
-    let source = ManifestSource { name, text: text.to_owned(), is_json: false };
-    match apply(vec![source], what) {
+    match apply(vec![Ok(ManifestSource::of("web.yaml", text))], what, ApplyOptions::default()) {
         Ok((changed, _)) => changed[0].after().to_owned(),
         Err(error) => panic!("{error}, from:\n{text}"),
     }
@@ -41,8 +40,14 @@ pub struct Run {
 }
 
 pub fn run(args: &[&str], stdin: &str) -> Run {
+    run_in(Path::new("."), args, stdin)
+}
+
+/// The same in another working directory.
+pub fn run_in(directory: &Path, args: &[&str], stdin: &str) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_apisix-prestop"))
         .args(args)
+        .current_dir(directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

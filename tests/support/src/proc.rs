@@ -1,4 +1,4 @@
-//! Memory and descriptors of a process, from /proc.
+//! Memory, CPU time and descriptors of a process, from /proc.
 
 use std::{fs, io};
 
@@ -16,6 +16,16 @@ pub fn resident(pid: u32) -> io::Result<u64> {
 /// As [`resident`].
 pub fn peak_resident(pid: u32) -> io::Result<u64> {
     status(pid, "VmHWM:")
+}
+
+/// The CPU time of the first thread of the process, in seconds.
+///
+/// # Errors
+/// As [`resident`].
+pub fn cpu_seconds(pid: u32) -> io::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/schedstat"))?;
+    let nanoseconds = stat.split(' ').next().and_then(|time| time.parse::<f64>().ok());
+    nanoseconds.map(|time| time / 1e9).ok_or_else(|| io::Error::other(stat))
 }
 
 /// The number of open descriptors of the process.
