@@ -1,7 +1,7 @@
 //! Reviews that are made to cost as much as possible: on real TLS, with the real program. Whoever
 //! may create Pods can send most of them, since the API server validates a Pod only later.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, StreamBody, channel::Channel};
 use hyper::{
@@ -9,9 +9,9 @@ use hyper::{
     body::{Bytes, Frame},
 };
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::Value;
 use support::{
-    plan::review_of,
+    attack::{OWNER, SIZE, annotation, body, hook, list, metadata, numbered, spec},
     program::{Certificates, EXAMPLE, assert_answered, review},
 };
 use tokio::{
@@ -23,52 +23,6 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(60);
 /// What one attack may take beside the body itself, in KiB. The chart's limit is 64 MiB.
 const MEMORY_BOUND: u64 = 24 * 1024;
-/// A little less than the largest body.
-const SIZE: usize = 6_900_000;
-
-/// A list that repeats `element` until it has the size of an attack.
-fn list(element: &str) -> String {
-    format!("[{}]", vec![element; SIZE / (element.len() + 1)].join(","))
-}
-
-/// A review of the Pod with these texts in it.
-fn body(metadata: &str, spec: &str) -> String {
-    let mut review = review_of(&json!("POD")).to_string();
-    let pod = format!(r#"{{"metadata":{metadata},"spec":{spec}}}"#);
-    let at = review.find(r#""POD""#).unwrap();
-    review.replace_range(at..at + 5, &pod);
-    review
-}
-
-fn spec(containers: &str) -> String {
-    body("{}", &format!(r#"{{"containers":{containers}}}"#))
-}
-
-fn hook(hook: &str) -> String {
-    spec(&format!(r#"[{{"name":"app","lifecycle":{{"preStop":{hook}}}}}]"#))
-}
-
-fn metadata(field: &str, value: &str) -> String {
-    body(&format!(r#"{{"{field}":{value}}}"#), r#"{"containers":[{"name":"app"}]}"#)
-}
-
-fn annotation(key: &str, value: &str) -> String {
-    metadata("annotations", &format!(r#"{{"apisix-prestop/{key}":"{value}"}}"#))
-}
-
-fn numbered(entry: impl Fn(usize) -> String) -> String {
-    let mut text = String::new();
-    for i in 0.. {
-        if text.len() > SIZE {
-            break;
-        }
-        let _ = write!(text, "{}{}", if i == 0 { "" } else { "," }, entry(i));
-    }
-    text
-}
-
-const OWNER: &str = r#"{"kind":"ReplicaSet","name":"web","controller":true}"#;
-
 #[rstest]
 #[case::containers(spec(&list(r#"{"name":""}"#)), "too_large")]
 #[case::containers_that_are_strings(spec(&list(r#""""#)), "")]

@@ -4,66 +4,15 @@
 //! others have changed the Pod after (`reinvocationPolicy: IfNeeded`).
 
 use apisix_prestop::injection::Policy;
-use proptest::{prelude::*, sample::select};
-use serde_json::{Value, json};
+use proptest::prelude::*;
+use serde_json::Value;
 use support::{
     generator,
+    other_webhook::{Other, is_beyond_us, other},
     plan::{patch, patched},
 };
 
-use super::properties::{faults, grace};
-
-/// A webhook of somebody else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Other {
-    /// Is built with the types of Kubernetes 1.27, which drop what they do not know.
-    OlderTypes,
-    /// Limits the grace period.
-    Cap(i64),
-    /// Adds a container, with a hook of its own or without.
-    Sidecar(Option<u32>),
-    /// Drops the annotations of others.
-    Annotations,
-}
-
-impl Other {
-    fn call(self, pod: &mut Value) {
-        match self {
-            Self::OlderTypes => {
-                for container in pod["spec"]["containers"].as_array_mut().unwrap() {
-                    if let Some(hook) = container.pointer_mut("/lifecycle/preStop") {
-                        hook.as_object_mut().unwrap().remove("sleep");
-                    }
-                }
-            }
-            Self::Cap(most) => {
-                let grace = grace(pod).min(most);
-                pod["spec"]["terminationGracePeriodSeconds"] = json!(grace);
-            }
-            Self::Sidecar(sleep) => {
-                let containers = pod["spec"]["containers"].as_array_mut().unwrap();
-                if containers.iter().all(|container| container["name"] != "sidecar") {
-                    let mut sidecar = json!({"name": "sidecar", "image": "none"});
-                    if let Some(seconds) = sleep {
-                        let command = ["sleep".to_owned(), seconds.to_string()];
-                        sidecar["lifecycle"]["preStop"]["exec"]["command"] = json!(command);
-                    }
-                    containers.push(sidecar);
-                }
-            }
-            Self::Annotations => pod["metadata"]["annotations"] = json!({"other": "annotation"}),
-        }
-    }
-}
-
-fn other() -> impl Strategy<Value = Other> {
-    prop_oneof![
-        Just(Other::OlderTypes),
-        (1..100i64).prop_map(Other::Cap),
-        select(vec![None, Some(3), Some(40)]).prop_map(Other::Sidecar),
-        Just(Other::Annotations),
-    ]
-}
+use super::properties::faults;
 
 /// The Pod after all webhooks; `None` in `webhooks` is ours.
 fn admitted(pod: &Value, webhooks: &[Option<Other>], policy: &Policy) -> Value {
@@ -82,18 +31,6 @@ fn admitted(pod: &Value, webhooks: &[Option<Other>], policy: &Policy) -> Value {
         }
     }
     pod
-}
-
-/// Whether the webhooks that come after ours undo what it does in its last call. The API server asks
-/// each webhook twice at most, so nothing can be done about that, and docs/decisions.md says so.
-fn is_beyond_us(others: &[Other], ours: usize) -> bool {
-    let any = |of: fn(&Other) -> bool| others[ours..].iter().any(of);
-    let caps = any(|other| matches!(other, Other::Cap(_)));
-    // A container that we see for the first time in the last call gets its sleep there.
-    let adds = any(|other| matches!(other, Other::Sidecar(_)));
-    // Without its annotation our sleep is the author's, for which the grace period is raised.
-    let drops = others.contains(&Other::Annotations);
-    (adds && (caps || any(|other| *other == Other::OlderTypes))) || (drops && caps)
 }
 
 proptest! {

@@ -41,6 +41,8 @@ pub struct Storm {
     pub without_hook: Vec<Duration>,
     /// Why Pods were not created.
     pub refused: Vec<String>,
+    /// How long 99 of 100 creates took at the most.
+    pub p99: Duration,
     /// How long the slowest create took.
     pub slowest: Duration,
     /// How long the event took.
@@ -49,16 +51,18 @@ pub struct Storm {
     pub took: Duration,
 }
 
-/// `storm: rollout restart: 1500 Pods in 60 s, 0 without the hook, slowest create 120 ms`.
+/// `storm: rollout restart: 1500 Pods in 60 s, 0 without the hook, p99 40 ms, slowest
+/// 120 ms`.
 impl fmt::Display for Storm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "storm: {}: {} Pods in {:.0} s, {} without the hook, slowest create {} ms",
+            "storm: {}: {} Pods in {:.0} s, {} without the hook, p99 {} ms, slowest {} ms",
             self.event,
             self.created,
             self.took.as_secs_f64(),
             self.without_hook.len(),
+            self.p99.as_millis(),
             self.slowest.as_millis(),
         )
     }
@@ -112,12 +116,16 @@ pub async fn during(
         created: 0,
         without_hook: Vec::new(),
         refused: Vec::new(),
+        p99: Duration::ZERO,
         slowest: Duration::ZERO,
         event_took: event_took?,
         took,
     };
+    let mut times: Vec<_> = creates.iter().map(|create| create.took).collect();
+    times.sort_unstable();
+    storm.p99 = times.get(times.len() * 99 / 100).copied().unwrap_or_default();
+    storm.slowest = times.last().copied().unwrap_or_default();
     for create in creates {
-        storm.slowest = storm.slowest.max(create.took);
         match create.hook {
             Ok(hook) => {
                 storm.created += 1;

@@ -3,6 +3,8 @@
 //! The unit tests in `src` can use only the modules that do not depend on the webhook's crate: in a
 //! unit test, its types differ from those of the dependency.
 
+#[cfg(feature = "plan")]
+pub mod attack;
 #[cfg(feature = "cases")]
 pub mod cases;
 mod eventually;
@@ -10,6 +12,8 @@ mod eventually;
 pub mod generator;
 #[cfg(feature = "program")]
 pub mod mounted_secret;
+#[cfg(feature = "generator")]
+pub mod other_webhook;
 #[cfg(feature = "plan")]
 pub mod plan;
 pub mod proc;
