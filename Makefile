@@ -71,12 +71,14 @@ BENCH_LOAD := $(RELEASE)/bench-load
 FUZZ_SECONDS ?= 100
 
 .PHONY: bench
-bench: programs ## Send load over TLS on loopback, beside a server that does nothing (3 minutes)
+bench: programs ## Send load over TLS on loopback, beside a server that does nothing, and under attack (5 minutes)
 	$(BENCH_LOAD) run
+	$(BENCH_LOAD) attack
 
 .PHONY: bench-short
 bench-short: programs ## Do the same briefly, to see that it works
 	$(BENCH_LOAD) run --short
+	$(BENCH_LOAD) attack --seconds 2
 
 .PHONY: soak
 soak: programs ## Send 200 reviews a second for 10 minutes: none may fail, memory must not grow

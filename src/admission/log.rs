@@ -1,14 +1,24 @@
 //! Reviews in the log: one line for each decision, and one for each notice.
 
 use super::{
+    line_limit::LineLimit,
     observer::{Observer, Review},
     refusal::RefusedRequest,
 };
 use crate::injection::{Decision, Policy};
 
-/// Writes reviews to the log.
-#[derive(Clone, Copy, Debug)]
-pub struct ReviewLog;
+/// Writes reviews to the log. Of refused requests, which any client can send, it writes a few in a
+/// second.
+#[derive(Debug)]
+pub struct ReviewLog {
+    refused: LineLimit,
+}
+
+impl Default for ReviewLog {
+    fn default() -> Self {
+        Self { refused: LineLimit::new() }
+    }
+}
 
 impl Observer for ReviewLog {
     fn reviewed(&self, review: &Review<'_, '_>) {
@@ -46,7 +56,10 @@ impl Observer for ReviewLog {
 
     fn refused(&self, request: &RefusedRequest) {
         let RefusedRequest { refusal, message } = request;
-        tracing::warn!(decision = "refuse", reason = refusal.as_str(), message);
+        if let Some(left_out) = self.refused.take() {
+            let left_out = Some(left_out).filter(|lines| *lines > 0);
+            tracing::warn!(decision = "refuse", reason = refusal.as_str(), message, left_out);
+        }
     }
 
     fn policy_changed(&self, previous: Option<&Policy>, policy: &Policy) {

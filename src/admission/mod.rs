@@ -2,6 +2,7 @@
 //! metrics and Events learn of it.
 
 pub mod json;
+mod line_limit;
 mod log;
 mod metrics;
 mod observer;

@@ -150,7 +150,8 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
         () = signals.next() => return Ok(()),
     };
     let policy = injection.policy(choice.hook)?;
-    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(ReviewLog), Box::new(review_metrics)];
+    let mut observers: Vec<Box<dyn Observer>> =
+        vec![Box::new(ReviewLog::default()), Box::new(review_metrics)];
     if let (Some(client), Some((sender, queue))) = (client.clone(), event_queue) {
         if let Some(opted_in) = opted_in {
             let task = opted_in.follow(client.clone());

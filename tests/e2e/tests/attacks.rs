@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -28,18 +28,13 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::ListParams};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
-use support::{attack, tls};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::{sleep, timeout},
+use support::{
+    attack::{Attack, Attacker},
+    tls,
 };
-use tokio_rustls::client::TlsStream;
 
-/// How long connections are held.
-const HELD: Duration = Duration::from_secs(6);
-/// Longer than any limit of time in the program.
-const LIMIT: Duration = Duration::from_secs(60);
+/// How long each attack takes.
+const TIME: Duration = Duration::from_secs(6);
 /// The largest object that the API server takes is 3 MiB.
 const TENANT_BYTES: usize = 2_900_000;
 
@@ -89,11 +84,11 @@ fn peak(uid: &str) -> Option<u64> {
     peaks.max().map(|bytes| bytes / 1024)
 }
 
-/// The listeners of the replicas, as another Pod of the cluster reaches them.
+/// The replicas, as another Pod of the cluster reaches them.
 #[derive(Clone, Debug)]
 struct Listeners {
     targets: Vec<Target>,
-    bundle: String,
+    attackers: Vec<Attacker>,
 }
 
 impl Listeners {
@@ -101,80 +96,24 @@ impl Listeners {
         let configuration = Api::<Configuration>::all(client.clone()).get(NAME).await?;
         let webhook = configuration.webhooks.into_iter().flatten().next();
         let bundle = webhook.and_then(|webhook| webhook.client_config.ca_bundle);
-        let bundle = String::from_utf8(bundle.context("no caBundle")?.0)?;
-        Ok(Self { targets: targets(client).await?, bundle })
+        let bundle = bundle.context("no caBundle")?;
+        let cas = CertificateDer::pem_slice_iter(&bundle.0).collect::<Result<Vec<_>, _>>()?;
+        let config = tls::trusting(cas)?.with_no_client_auth();
+        let targets = targets(client).await?;
+        let attackers = targets.iter().map(|target| Attacker {
+            webhook: (target.address, 8443).into(),
+            admin: (target.address, 8080).into(),
+            name: format!("{NAME}.{NAME}.svc"),
+            config: config.clone(),
+            source: None,
+        });
+        Ok(Self { attackers: attackers.collect(), targets })
     }
 
-    async fn connect(&self, address: IpAddr) -> Result<TlsStream<TcpStream>> {
-        let cas = CertificateDer::pem_slice_iter(self.bundle.as_bytes());
-        let config = tls::trusting(cas.collect::<Result<Vec<_>, _>>()?)?.with_no_client_auth();
-        let name = format!("{NAME}.{NAME}.svc");
-        let address = SocketAddr::from((address, 8443));
-        Ok(tls::connect(address, &name, config, &[b"http/1.1"]).await?)
+    /// Attacks each replica.
+    async fn attack(&self, attack: Attack) {
+        join_all(self.attackers.iter().map(|attacker| attacker.run(attack, TIME))).await;
     }
-
-    /// Sends `body` to each replica `times` times at once.
-    async fn send(&self, body: &str, times: usize) {
-        let sends = self.targets.iter().flat_map(|target| (0..times).map(move |_| target.address));
-        join_all(sends.map(async |address| {
-            let mut stream = self.connect(address).await?;
-            // The replica may answer before it has all.
-            let _ = stream.write_all(request(body.len()).as_bytes()).await;
-            let _ = stream.write_all(body.as_bytes()).await;
-            let mut answer = [0; 1024];
-            timeout(LIMIT, stream.read(&mut answer)).await??;
-            anyhow::Ok(())
-        }))
-        .await;
-    }
-
-    /// Opens `count` connections to each replica, sends `bytes` on each, and reads nothing.
-    async fn hold(&self, count: usize, bytes: &[u8]) {
-        let opened = self.targets.iter().flat_map(|target| (0..count).map(move |_| target.address));
-        let held = join_all(opened.map(async |address| {
-            let mut stream = timeout(LIMIT, self.connect(address)).await??;
-            let _ = timeout(HELD, stream.write_all(bytes)).await;
-            anyhow::Ok(stream)
-        }))
-        .await;
-        sleep(HELD).await;
-        drop(held);
-    }
-
-    /// Opens `count` connections to the admin port of each replica, and sends `bytes` on each.
-    async fn hold_admin(&self, count: usize, bytes: &[u8]) {
-        let opened = self.targets.iter().flat_map(|target| (0..count).map(move |_| target.address));
-        let held = join_all(opened.map(async |address| {
-            let mut stream = TcpStream::connect((address, 8080)).await?;
-            let _ = stream.write_all(bytes).await;
-            anyhow::Ok(stream)
-        }))
-        .await;
-        sleep(HELD).await;
-        drop(held);
-    }
-
-    /// Sends two bodies slowly to each replica, and never the last byte.
-    async fn send_slowly(&self) {
-        let sends = self.targets.iter().flat_map(|target| [target.address; 2]);
-        join_all(sends.map(async |address| {
-            let mut stream = self.connect(address).await?;
-            stream.write_all(request(7 * 1024 * 1024).as_bytes()).await?;
-            for _ in 0..24 {
-                stream.write_all(&[b' '; 250_000]).await?;
-                sleep(Duration::from_millis(250)).await;
-            }
-            anyhow::Ok(())
-        }))
-        .await;
-    }
-}
-
-fn request(length: usize) -> String {
-    format!(
-        "POST /inject?timeout=10s HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
-         content-length: {length}\r\n\r\n"
-    )
 }
 
 /// Pods as large as the API server takes them, which it passes to the webhook before it validates.
@@ -257,35 +196,13 @@ async fn attack_all(
             create_twelve_times(client, tenant, pod).await;
         }
     };
-    let send_bodies = async |times: usize| {
-        for (_, body) in &attack::bodies() {
-            listeners.send(body, times).await;
-        }
-    };
-    let (half, long) = (request(7_000_000), attack::long_answer());
-    let unread = format!("{}{long}", request(long.len())).repeat(8);
-    let everything = async {
-        tokio::join!(
-            create_pods(),
-            send_bodies(6),
-            listeners.hold(600, unread.as_bytes()),
-            listeners.hold_admin(600, b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"),
-            listeners.send_slowly(),
-        );
-    };
-    for (name, attack) in [
-        ("a tenant's Pods of 2.9 MB", create_pods().boxed()),
-        ("12 bodies of 6.9 MB at once, of 8 kinds", send_bodies(12).boxed()),
-        ("600 connections that say nothing", listeners.hold(600, b"").boxed()),
-        ("600 wrong requests", listeners.hold(600, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").boxed()),
-        ("600 bodies that do not come", listeners.hold(600, half.as_bytes()).boxed()),
-        ("600 clients that read no answer", listeners.hold(600, unread.as_bytes()).boxed()),
-        ("600 probes", listeners.hold_admin(600, b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n").boxed()),
-        ("600 silent connections to the admin port", listeners.hold_admin(600, b"").boxed()),
-        ("large bodies that come slowly", listeners.send_slowly().boxed()),
-        ("everything at once", everything.boxed()),
-    ] {
-        during(name, attack).await?;
+    during("a tenant's Pods of 2.9 MB", create_pods().boxed()).await?;
+    for attack in Attack::ALL {
+        during(attack.name(), listeners.attack(attack).boxed()).await?;
     }
-    Ok(())
+    let everything = async {
+        let attacks = join_all(Attack::ALL.map(|attack| listeners.attack(attack)));
+        tokio::join!(create_pods(), attacks);
+    };
+    during("all of them at once", everything.boxed()).await
 }

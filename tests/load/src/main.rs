@@ -3,6 +3,7 @@
 //!
 //! `make bench`. What the tables mean: docs/performance.md.
 
+mod attack;
 mod certificate;
 mod client;
 mod limit;
@@ -31,6 +32,8 @@ enum Command {
     /// Sends 200 reviews a second for a long time. Fails when one fails, or when memory or open
     /// descriptors grow.
     Soak(soak::Options),
+    /// Sends 200 reviews a second while another client attacks. Fails when one fails.
+    Attack(attack::Options),
     /// The server that answers fixed bytes. `run` starts it.
     Limit(limit::Options),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run::run(&options),
         Command::Soak(options) => soak::run(&options),
+        Command::Attack(options) => attack::run(&options),
         Command::Limit(options) => limit::serve(&options),
     };
     match result {

@@ -14,6 +14,8 @@ use anyhow::{Context as _, bail};
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Its other address, if it has one.
+    pub(crate) second: Option<SocketAddr>,
     pub(crate) started: Instant,
 }
 
@@ -43,7 +45,7 @@ impl Process {
         let started = Instant::now();
         let child =
             command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        Ok(Self { child, address: addresses[0], started })
+        Ok(Self { child, address: addresses[0], second: addresses.get(1).copied(), started })
     }
 
     /// Fails if it has ended.

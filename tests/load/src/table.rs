@@ -105,6 +105,42 @@ pub(crate) fn print_soak_row(sample: &Sample) {
     );
 }
 
+/// A line of the attacks.
+pub(crate) struct AttackRow {
+    reviews: usize,
+    pub(crate) failed: usize,
+    p50: Duration,
+    p99: Duration,
+    /// In KiB.
+    pub(crate) peak: u64,
+}
+
+impl AttackRow {
+    /// `took` is sorted and not empty; `peak` is in KiB.
+    pub(crate) fn new(took: &[Duration], failed: usize, peak: u64) -> Self {
+        let of = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
+        Self { reviews: took.len(), failed, p50: of(50), p99: of(99), peak }
+    }
+}
+
+pub(crate) fn print_attack_head() {
+    println!(
+        "{:<29} {:>8} {:>7} {:>9} {:>9} {:>10}",
+        "attack", "reviews", "failed", "p50, ms", "p99, ms", "peak, MiB",
+    );
+}
+
+pub(crate) fn print_attack_row(name: &str, row: &AttackRow) {
+    println!(
+        "{name:<29} {:>8} {:>7} {:>9.2} {:>9.2} {:>10.1}",
+        row.reviews,
+        row.failed,
+        row.p50.as_secs_f64() * 1000.0,
+        row.p99.as_secs_f64() * 1000.0,
+        mebibytes(row.peak * 1024),
+    );
+}
+
 #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
 fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / (1024.0 * 1024.0)

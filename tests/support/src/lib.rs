@@ -3,7 +3,7 @@
 //! The unit tests in `src` can use only the modules that do not depend on the webhook's crate: in a
 //! unit test, its types differ from those of the dependency.
 
-#[cfg(feature = "plan")]
+#[cfg(feature = "attack")]
 pub mod attack;
 #[cfg(feature = "cases")]
 pub mod cases;

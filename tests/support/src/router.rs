@@ -31,7 +31,7 @@ impl Server {
     pub fn new(policy: Policy, mode: Mode) -> Self {
         let (mut registry, readiness) = (telemetry::registry(), Arc::new(Readiness::default()));
         let metrics = ReviewMetrics::register(&mut registry);
-        let observers = vec![Box::new(ReviewLog) as _, Box::new(metrics) as _];
+        let observers = vec![Box::new(ReviewLog::default()) as _, Box::new(metrics) as _];
         let reviewer = Arc::new(Reviewer::new(policy, mode, observers));
         let router = webhook_router(reviewer.clone(), readiness.clone());
         let admin = admin_router(readiness.clone(), ConnectionMetrics::default(), registry);
