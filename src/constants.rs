@@ -110,8 +110,9 @@ pub const DEFAULT_DRAIN_DELAY: u32 = 5;
 pub const DEFAULT_DRAIN_TIMEOUT: u32 = 10;
 /// Longest drain delay or drain timeout, in seconds.
 pub const MAX_DRAIN: u32 = 300;
-/// Most open connections of a listener. The API server needs one for each concurrent review.
-pub const DEFAULT_MAX_CONNECTIONS: u32 = 512;
+/// Most open connections of a listener. The API server needs one for each concurrent review, which
+/// takes it milliseconds. Each connection may take some 100 KiB.
+pub const DEFAULT_MAX_CONNECTIONS: u32 = 256;
 /// How long a client may take for its TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may then take for its first request. The API server connects when it has one.
@@ -138,12 +139,13 @@ pub const RESERVED_DESCRIPTORS: u64 = 64;
 /// How much of each body is not counted against [`MAX_LARGE_BYTES`], in bytes: an ordinary review
 /// fits.
 pub const BODY_ALLOWANCE_BYTES: usize = 32 * 1024;
-/// Longest answer that is not counted against [`MAX_LARGE_BYTES`], in bytes: one for a Pod with
-/// dozens of containers.
-pub const ANSWER_ALLOWANCE_BYTES: usize = 8 * 1024;
-/// Memory for all larger answers, and all larger bodies that arrive in more than one piece, in
-/// bytes.
+/// Memory for all larger bodies that arrive in more than one piece, in bytes.
 pub const MAX_LARGE_BYTES: usize = 2 * MAX_BODY_BYTES;
+/// Longest answer that is not counted against [`MAX_LONG_ANSWERS_BYTES`], in bytes: one for a Pod
+/// with dozens of containers.
+pub const ANSWER_ALLOWANCE_BYTES: usize = 8 * 1024;
+/// Memory for all longer answers that clients have not read yet, in bytes.
+pub const MAX_LONG_ANSWERS_BYTES: usize = 4 * 1024 * 1024;
 /// How often the files of the certificate are read.
 pub const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 

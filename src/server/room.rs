@@ -1,4 +1,4 @@
-//! The memory for large bodies and large answers.
+//! The memory for large bodies and long answers.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::constants::{ANSWER_ALLOWANCE_BYTES, MAX_LARGE_BYTES};
+use crate::constants::{ANSWER_ALLOWANCE_BYTES, MAX_LARGE_BYTES, MAX_LONG_ANSWERS_BYTES};
 
 /// How long a large body may take before it has to make room for another one. The API server sends
 /// the largest in a fraction of it.
@@ -26,8 +26,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// The memory for the bodies and answers of all connections that are larger than usual.
 #[derive(Debug)]
 pub(super) struct Room {
-    bytes: Arc<Semaphore>,
+    bytes: Semaphore,
     bodies: Mutex<Bodies>,
+    answers: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +40,11 @@ struct Bodies {
 
 impl Default for Room {
     fn default() -> Self {
-        Self { bytes: Arc::new(Semaphore::new(MAX_LARGE_BYTES)), bodies: Mutex::default() }
+        Self {
+            bytes: Semaphore::new(MAX_LARGE_BYTES),
+            bodies: Mutex::default(),
+            answers: Arc::new(Semaphore::new(MAX_LONG_ANSWERS_BYTES)),
+        }
     }
 }
 
@@ -57,13 +62,14 @@ impl Room {
 
     /// An answer, which keeps its room until the connection has taken the last of it. `None` if
     /// there is no room for it.
-    pub(super) fn answer(&self, answer: Vec<u8>) -> Option<Bytes> {
+    pub(super) fn answer(&self, mut answer: Vec<u8>) -> Option<Bytes> {
         if answer.len() <= ANSWER_ALLOWANCE_BYTES {
             return Some(answer.into());
         }
         let length = u32::try_from(answer.len()).ok()?;
-        let taken = self.bytes.clone().try_acquire_many_owned(length).ok()?;
-        Some(Bytes::from_owner(LargeAnswer { answer, _taken: taken }))
+        let taken = self.answers.clone().try_acquire_many_owned(length).ok()?;
+        answer.shrink_to_fit();
+        Some(Bytes::from_owner(LongAnswer { answer, _taken: taken }))
     }
 
     async fn wait_for(&self, length: u32) -> Option<SemaphorePermit<'_>> {
@@ -131,12 +137,12 @@ impl Drop for LargeBody<'_> {
     }
 }
 
-struct LargeAnswer {
+struct LongAnswer {
     answer: Vec<u8>,
     _taken: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for LargeAnswer {
+impl AsRef<[u8]> for LongAnswer {
     fn as_ref(&self) -> &[u8] {
         &self.answer
     }
