@@ -19,7 +19,8 @@ use tokio_rustls::client::TlsStream;
 
 /// Longer than any limit of time in the program, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How much more memory a flood may take, in KiB. The limit of the chart's container is 64 MiB.
+/// How much more memory a flood may take, in KiB. Half of the limit of the chart's
+/// container is 64 MiB.
 const MEMORY_BOUND: u64 = 32 * 1024;
 
 async fn open(server: &Server) -> TcpStream {

@@ -1,5 +1,5 @@
-//! Attacks on the webhook with the chart's own memory limit, on a real cluster: by a tenant who may
-//! only create Pods, and by a Pod that reaches the webhook's ports. While each of them runs, every
+//! Attacks on the webhook with half of the chart's memory limit, on a real cluster: by a tenant who
+//! may only create Pods, and by a Pod that reaches the webhook's ports. While each of them runs, every
 //! Pod of another tenant gets the hook, and no replica ends.
 
 use std::{
@@ -161,7 +161,9 @@ async fn no_attack_ends_a_replica_or_costs_another_tenant_a_hook() -> Result<()>
         println!("skipped: the Pods of CLUSTER=existing cannot be reached from here");
         return Ok(());
     }
-    with_values("attacks", OPTED_IN, &[], async |client, victim| {
+    // Half of the chart's limit.
+    let values = ["resources.limits.memory=64Mi"];
+    with_values("attacks", OPTED_IN, &values, async |client, victim| {
         raise_descriptor_limit();
         let tenant = format!("{victim}-tenant");
         namespace::create(&tenant, OPTED_IN).await?;

@@ -29,7 +29,7 @@ const CONNECTIONS: u32 = 8;
 const REVIEWS_A_CONNECTION: u32 = 10;
 /// The address of the attacker.
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-/// The memory limit of the chart, in KiB.
+/// Half of the memory limit of the chart, in KiB.
 const MEMORY_LIMIT: u64 = 64 * 1024;
 
 #[derive(Debug, clap::Args)]
