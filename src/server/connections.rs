@@ -172,15 +172,12 @@ impl Server {
         let service = {
             let (connection, first_request) = (connection.clone(), first_request.clone());
             service_fn(move |request| {
-                if !connection.has_request() {
-                    connection.works();
-                    first_request.notify_one();
-                }
+                first_request.notify_one();
                 let (connection, response) = (connection.clone(), router.call(request));
                 async move {
                     let response = response.await?;
                     if response.status().is_success() {
-                        connection.works();
+                        connection.has_answered();
                     }
                     Ok::<_, Infallible>(response)
                 }

@@ -4,20 +4,22 @@
 //! another, one is closed: the API server connects when it has a review to send. Two rules decide
 //! which one:
 //!
-//! - A connection without a request goes before one that has had a request. Of the latter, the one
-//!   goes first whose last answered review is the longest ago: a slow body or an answer that
-//!   nobody reads does not count as work.
-//! - Of each kind, the source with the most connections loses one, so that no source takes the
-//!   slots of another.
+//! - A connection that has had no review answered for a second gives way. Of several, the source with
+//!   the most of them loses its oldest.
+//! - Otherwise the source with the most connections loses one, so that no source takes the slots of
+//!   another: one without an answered review if there is one, or that whose last answered review
+//!   is the longest ago. A slow body or an answer that nobody reads does not count as work.
 //!
-//! A connection that has worked within the last second does not give way to one of its own source.
+//! A connection whose last review was answered within the last second does not give way to one of
+//! its own source, which is refused.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv6Addr},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -26,8 +28,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection_metrics::{ConnectionMetrics, Lost};
 
-/// How long a connection counts as at work after an answered review, in milliseconds.
-const AT_WORK_MILLIS: u64 = 1000;
+/// How long a connection counts as at work after an answered review, and how long it may take to
+/// its first one where others want its slot, in milliseconds.
+const GRACE_MILLIS: u64 = 1000;
 
 /// The open connections of a listener.
 #[derive(Debug)]
@@ -43,8 +46,9 @@ pub(super) struct OpenConnections {
 #[derive(Debug)]
 struct Connection {
     source: IpAddr,
-    /// When it last worked, in milliseconds after the start and never zero. Zero without a request.
-    worked: AtomicU64,
+    /// When it was accepted, or its last review answered, in milliseconds after the start.
+    since: AtomicU64,
+    has_answered: AtomicBool,
     evicted: CancellationToken,
 }
 
@@ -53,8 +57,9 @@ struct Connection {
 struct Candidate {
     id: u64,
     source: IpAddr,
-    /// How long it has not worked, in milliseconds. `None` without a request.
-    idle: Option<u64>,
+    /// How long ago it was accepted, or its last review answered, in milliseconds.
+    idle: u64,
+    has_answered: bool,
 }
 
 impl OpenConnections {
@@ -79,7 +84,8 @@ impl OpenConnections {
         }
         let connection = Arc::new(Connection {
             source,
-            worked: AtomicU64::new(0),
+            since: AtomicU64::new(self.now()),
+            has_answered: AtomicBool::new(false),
             evicted: CancellationToken::new(),
         });
         let id = self.accepted.fetch_add(1, Relaxed);
@@ -108,16 +114,17 @@ impl OpenConnections {
         newcomer: Option<IpAddr>,
     ) -> Option<u64> {
         let now = self.now();
-        let candidates = open.iter().map(|(&id, connection)| {
-            let worked = connection.worked.load(Relaxed);
-            let idle = (worked > 0).then(|| now.saturating_sub(worked));
-            Candidate { id, source: connection.source, idle }
+        let candidates = open.iter().map(|(&id, connection)| Candidate {
+            id,
+            source: connection.source,
+            idle: now.saturating_sub(connection.since.load(Relaxed)),
+            has_answered: connection.has_answered.load(Relaxed),
         });
         gives_way(candidates, newcomer)
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -126,17 +133,27 @@ fn gives_way(
     candidates: impl Iterator<Item = Candidate> + Clone,
     newcomer: Option<IpAddr>,
 ) -> Option<u64> {
-    let has_silent = candidates.clone().any(|candidate| candidate.idle.is_none());
-    let candidates = candidates.filter(|candidate| candidate.idle.is_none() == has_silent);
+    let is_useless =
+        |candidate: &Candidate| !candidate.has_answered && candidate.idle >= GRACE_MILLIS;
+    let useless = candidates.clone().filter(is_useless);
+    if let Some(oldest) = of_largest_source(useless) {
+        return Some(oldest.id);
+    }
+    let first = of_largest_source(candidates)?;
+    let is_at_work = first.has_answered && first.idle < GRACE_MILLIS;
+    (!is_at_work || newcomer != Some(first.source)).then_some(first.id)
+}
+
+/// Of the source with the most candidates, one without an answered review, or else the longest idle.
+fn of_largest_source(candidates: impl Iterator<Item = Candidate> + Clone) -> Option<Candidate> {
     let mut of_source = HashMap::<IpAddr, usize>::new();
     for candidate in candidates.clone() {
         *of_source.entry(candidate.source).or_default() += 1;
     }
-    let first = candidates.max_by_key(|candidate| {
-        (of_source[&candidate.source], candidate.idle, std::cmp::Reverse(candidate.id))
-    })?;
-    let is_at_work = first.idle.is_some_and(|idle| idle < AT_WORK_MILLIS);
-    (!is_at_work || newcomer != Some(first.source)).then_some(first.id)
+    candidates.max_by_key(|candidate| {
+        let Candidate { id, source, idle, has_answered } = *candidate;
+        (of_source[&source], source, !has_answered, idle, Reverse(id))
+    })
 }
 
 /// Who has to share: an IPv4 address, or a network of IPv6, all of whose addresses one node or
@@ -157,14 +174,10 @@ pub(super) struct OpenConnection {
 }
 
 impl OpenConnection {
-    /// The connection works: it has its first request, or a review was answered.
-    pub(super) fn works(&self) {
-        self.connection.worked.store(self.list.now(), Relaxed);
-    }
-
-    /// Whether it has had a request.
-    pub(super) fn has_request(&self) -> bool {
-        self.connection.worked.load(Relaxed) > 0
+    /// A review was answered.
+    pub(super) fn has_answered(&self) {
+        self.connection.since.store(self.list.now(), Relaxed);
+        self.connection.has_answered.store(true, Relaxed);
     }
 
     /// Waits until the connection has to give way.
@@ -191,34 +204,41 @@ mod tests {
 
     use super::*;
 
-    const SILENT: Option<u64> = None;
-
     fn address(last: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, last])
     }
 
-    /// The connections are given as source and idle time, the oldest first.
+    /// A connection of a source that has had no review answered for so long.
+    fn new(source: u8, idle: u64) -> Candidate {
+        Candidate { id: 0, source: address(source), idle, has_answered: false }
+    }
+
+    /// A connection of a source whose last review was answered so long ago.
+    fn used(source: u8, idle: u64) -> Candidate {
+        Candidate { has_answered: true, ..new(source, idle) }
+    }
+
+    /// The oldest connection comes first.
     #[rstest]
-    #[case::the_oldest_without_a_request(&[(1, SILENT), (1, SILENT)], 2, Some(0))]
-    #[case::without_a_request_before_idle(&[(1, Some(90_000)), (2, SILENT)], 2, Some(1))]
-    #[case::the_longest_idle(&[(1, Some(10)), (1, Some(90_000)), (1, Some(2_000))], 1, Some(1))]
-    #[case::the_source_with_the_most(&[(1, Some(90_000)), (2, Some(1)), (2, Some(3))], 1, Some(2))]
-    #[case::the_source_with_the_most_silent(&[(1, SILENT), (2, SILENT), (2, SILENT)], 1, Some(1))]
-    #[case::many_at_work_beside_one_silent_each(&[(1, Some(1)), (1, Some(1)), (2, SILENT), (1, SILENT)], 3, Some(2))]
-    #[case::not_at_work_for_its_own_source(&[(1, Some(10)), (1, Some(999))], 1, None)]
-    #[case::at_work_for_another_source(&[(1, Some(10)), (1, Some(999))], 2, Some(1))]
-    #[case::idle_for_its_own_source(&[(1, Some(10)), (1, Some(1000))], 1, Some(1))]
+    #[case::the_oldest_without_a_review(&[new(1, 3000), new(1, 2000)], 2, Some(0))]
+    #[case::without_a_review_before_idle(&[used(1, 90_000), new(2, 1000)], 2, Some(1))]
+    #[case::the_longest_idle(&[used(1, 10), used(1, 90_000), used(1, 2000)], 1, Some(1))]
+    #[case::of_the_source_with_the_most(&[used(1, 90_000), used(2, 1), used(2, 3)], 1, Some(2))]
+    #[case::of_the_source_with_the_most_useless(&[new(1, 5000), new(2, 4000), new(2, 3000)], 1, Some(1))]
+    #[case::many_sources_of_one_useless_each(&[used(1, 1), used(1, 1), new(2, 2000), new(3, 3000)], 1, Some(3))]
+    #[case::one_that_is_just_connecting_is_safe(&[used(1, 1), new(1, 5), used(2, 1), used(2, 2), used(2, 3)], 1, Some(4))]
+    #[case::from_those_that_want_more(&[new(1, 5), used(2, 1), used(2, 2), used(2, 3)], 2, None)]
+    #[case::the_oldest_of_a_flood(&[used(1, 1), new(1, 30), new(1, 20), new(1, 10)], 1, Some(1))]
+    #[case::not_at_work_for_its_own_source(&[used(1, 10), used(1, 999)], 1, None)]
+    #[case::at_work_for_another_source(&[used(1, 10), used(1, 999)], 2, Some(1))]
+    #[case::idle_for_its_own_source(&[used(1, 10), used(1, 1000)], 1, Some(1))]
     #[case::none_is_open(&[], 1, None)]
     fn one_gives_way(
-        #[case] open: &[(u8, Option<u64>)],
+        #[case] open: &[Candidate],
         #[case] newcomer: u8,
         #[case] expected: Option<u64>,
     ) {
-        let candidates = open.iter().zip(0..).map(|(&(source, idle), id)| Candidate {
-            id,
-            source: address(source),
-            idle,
-        });
+        let candidates = open.iter().zip(0..).map(|(candidate, id)| Candidate { id, ..*candidate });
         assert_eq!(gives_way(candidates, Some(address(newcomer))), expected);
     }
 
@@ -235,11 +255,11 @@ mod tests {
         let metrics = ConnectionMetrics::default();
         let connections = OpenConnections::new(2, metrics.clone());
         let [first, second] = [(); 2].map(|()| connections.add(address(1)).unwrap());
-        first.works();
+        first.has_answered();
         let third = connections.add(address(1)).unwrap();
         let evicted = [&first, &second, &third]
             .map(|connection| connection.connection.evicted.is_cancelled());
-        assert_eq!(evicted, [false, true, false], "the second has no request");
+        assert_eq!(evicted, [false, true, false], "the second has no answered review");
         assert_eq!(metrics.open.get(), 3, "the second is not closed yet");
         drop(second);
         assert!(connections.is_full(), "the first and the third keep their slots");

@@ -50,8 +50,8 @@ pub struct ListenerArgs {
     /// The address of /live, /ready and /metrics (plain HTTP)
     #[arg(long, value_name = "ADDRESS", env = "APISIX_PRESTOP_ADMIN_LISTEN", default_value = DEFAULT_ADMIN_LISTEN)]
     pub admin_listen: SocketAddr,
-    /// How many connections each listener keeps open: 1 to 65536. Above that, one without a
-    /// request or the longest idle is closed
+    /// How many connections each listener keeps open: 1 to 65536. Above that, the client address
+    /// with the most loses one
     #[arg(long, value_name = "NUMBER", env = "APISIX_PRESTOP_MAX_CONNECTIONS", default_value_t = DEFAULT_MAX_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_connections: u32,
 }
