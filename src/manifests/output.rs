@@ -11,7 +11,7 @@ use serde_json::json;
 use similar::TextDiff;
 
 use super::{
-    ChangedSource,
+    changed::ChangedSource,
     diff_path::{diff_path, header},
     error::ManifestError,
     text::{self, Reading},

@@ -227,8 +227,8 @@ fn a_file_of_windows_is_read(#[case] bytes: fn(u16) -> [u8; 2], #[case] mark: [u
     let path = directory.path().join("web.yaml").display().to_string();
     let Run { code, stdout, stderr } = run(&["inject", "-f", &path, "--hook=sleep"], "");
     assert_eq!((code, stdout), (0, inject(DEPLOYMENT)), "{stderr}");
-    let notice = format!("{path}: notice: UTF-16 is read, and UTF-8 is written\n");
-    assert!(stderr.contains(&notice), "{stderr}");
+    let notice = "text: notice: UTF-16 is read, and UTF-8 is written\n";
+    assert!(stderr.contains(notice), "{stderr}");
 }
 
 // ---- Diffs -------------------------------------------------------------------------------------
