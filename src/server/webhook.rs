@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use tokio::task::yield_now;
 
 use super::{
     body::{BodyError, read_body},
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     admission::{Refusal, RefusedRequest, Reviewer},
-    constants::{BODY_TIMEOUT, INJECT_PATH},
+    constants::{ANSWER_ALLOWANCE_BYTES, BODY_TIMEOUT, INJECT_PATH},
     readiness::Readiness,
 };
 
@@ -69,6 +70,10 @@ impl Webhook {
         let body = read_body(request.into_body(), timeout, &self.room).await?;
         let answer = self.reviewer.review(&body.bytes)?;
         drop(body);
+        if answer.len() > ANSWER_ALLOWANCE_BYTES {
+            // It took a while, and the client may have sent the next one already: others first.
+            yield_now().await;
+        }
         self.room.answer(answer).ok_or_else(|| BodyError::NoRoom.into())
     }
 
