@@ -75,7 +75,8 @@ pub async fn accept(listener: TcpListener, router: Router, options: ListenerOpti
             // Without a place it is closed: an error now serves the client better than a wait.
             Ok((stream, peer)) => {
                 if let Some(connection) = open.add(peer.ip()) {
-                    tasks.spawn(server.clone().serve(stream, connection));
+                    let server = server.clone();
+                    OpenConnections::spawn(&tasks, connection, |it| server.serve(stream, it));
                 }
                 if open.is_full() {
                     // A connection that gives way closes before the next one is accepted.
@@ -143,7 +144,6 @@ impl Server {
         let limited = |tls: &mut ServerConnection| tls.set_buffer_limit(Some(MAX_TLS_BUFFER_BYTES));
         let accepted = tokio::select! {
             accepted = timeout(HANDSHAKE_TIMEOUT, tls.accept_with(stream, limited)) => accepted,
-            () = connection.evicted() => return,
             () = self.stop.cancelled() => return,
         };
         match accepted {
@@ -184,10 +184,7 @@ impl Server {
             })
         };
         let http = pin!(http1_builder().serve_connection(TokioIo::new(stream), service));
-        tokio::select! {
-            () = drive(http, &connection, &first_request, &stop) => {}
-            () = connection.evicted() => {}
-        }
+        drive(http, &connection, &first_request, &stop).await;
     }
 }
 

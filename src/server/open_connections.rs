@@ -18,13 +18,14 @@ use std::{
     collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv6Addr},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
 };
 
-use tokio_util::sync::CancellationToken;
+use tokio::task::AbortHandle;
+use tokio_util::task::TaskTracker;
 
 use super::connection_metrics::{ConnectionMetrics, Lost};
 
@@ -49,7 +50,16 @@ struct Connection {
     /// When it was accepted, or its last review answered, in milliseconds after the start.
     since: AtomicU64,
     has_answered: AtomicBool,
-    evicted: CancellationToken,
+    /// Ends it.
+    task: OnceLock<AbortHandle>,
+}
+
+impl Connection {
+    fn give_way(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
+    }
 }
 
 /// What decides which connection gives way.
@@ -80,18 +90,32 @@ impl OpenConnections {
                 return None;
             };
             self.metrics.lose(Lost::Evicted);
-            evicted.evicted.cancel();
+            evicted.give_way();
         }
         let connection = Arc::new(Connection {
             source,
             since: AtomicU64::new(self.now()),
             has_answered: AtomicBool::new(false),
-            evicted: CancellationToken::new(),
+            task: OnceLock::new(),
         });
         let id = self.accepted.fetch_add(1, Relaxed);
         open.insert(id, connection.clone());
         self.metrics.open.inc();
         Some(OpenConnection { list: self.clone(), id, connection })
+    }
+
+    /// Runs `serve` for a connection, until its end or until it has to give way.
+    pub(super) fn spawn<F>(
+        tasks: &TaskTracker,
+        connection: OpenConnection,
+        serve: impl FnOnce(OpenConnection) -> F,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let entry = connection.connection.clone();
+        let task = tasks.spawn(serve(connection)).abort_handle();
+        // It is new, and nobody else sets it.
+        let _ = entry.task.set(task);
     }
 
     /// Whether the next connection takes the place of another.
@@ -104,7 +128,7 @@ impl OpenConnections {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(evicted) = self.gives_way(&open, None).and_then(|id| open.remove(&id)) {
             self.metrics.lose(Lost::Evicted);
-            evicted.evicted.cancel();
+            evicted.give_way();
         }
     }
 
@@ -180,11 +204,6 @@ impl OpenConnection {
         self.connection.has_answered.store(true, Relaxed);
     }
 
-    /// Waits until the connection has to give way.
-    pub(super) async fn evicted(&self) {
-        self.connection.evicted.cancelled().await;
-    }
-
     /// Counts that it was lost.
     pub(super) fn lose(&self, cause: Lost) {
         self.list.metrics.lose(cause);
@@ -250,20 +269,34 @@ mod tests {
         assert_eq!(source(peer), expected);
     }
 
-    #[test]
-    fn a_connection_that_has_given_way_is_told_and_leaves_its_slot() {
+    #[tokio::test]
+    async fn a_connection_that_has_given_way_ends_and_leaves_its_slot() {
         let metrics = ConnectionMetrics::default();
         let connections = OpenConnections::new(2, metrics.clone());
-        let [first, second] = [(); 2].map(|()| connections.add(address(1)).unwrap());
-        first.has_answered();
-        let third = connections.add(address(1)).unwrap();
-        let evicted = [&first, &second, &third]
-            .map(|connection| connection.connection.evicted.is_cancelled());
-        assert_eq!(evicted, [false, true, false], "the second has no answered review");
+        let tasks = TaskTracker::new();
+        let open = |has_answered: bool| {
+            let connection = connections.add(address(1)).unwrap();
+            OpenConnections::spawn(&tasks, connection, |connection| async move {
+                if has_answered {
+                    connection.has_answered();
+                }
+                std::future::pending().await
+            });
+        };
+        open(true);
+        open(false);
+        tokio::task::yield_now().await;
+        open(false);
         assert_eq!(metrics.open.get(), 3, "the second is not closed yet");
-        drop(second);
+        tokio::task::yield_now().await;
+        assert_eq!((metrics.open.get(), tasks.len()), (2, 2));
         assert!(connections.is_full(), "the first and the third keep their slots");
-        drop((first, third));
+        let ids: Vec<_> = connections.open.lock().unwrap().keys().copied().collect();
+        assert_eq!(ids, [0, 2], "the second had no answered review");
+        for connection in connections.open.lock().unwrap().values() {
+            connection.give_way();
+        }
+        tokio::task::yield_now().await;
         assert_eq!(metrics.open.get(), 0);
         assert!(connections.open.lock().unwrap().is_empty());
     }
