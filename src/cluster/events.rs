@@ -188,16 +188,13 @@ impl EventQueue {
                 secondary: None,
             };
             let published = recorder.publish(&event, &queued.regarding);
-            match timeout(API_REQUEST_TIMEOUT, published).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    self.not_published.inc();
-                    tracing::debug!(%error, "cannot publish an Event");
-                }
-                Err(_) => {
-                    self.not_published.inc();
-                    tracing::debug!("an Event was not published in time");
-                }
+            let problem = match timeout(API_REQUEST_TIMEOUT, published).await {
+                Ok(published) => published.err().map(|error| error.to_string()),
+                Err(elapsed) => Some(elapsed.to_string()),
+            };
+            if let Some(error) = problem {
+                self.not_published.inc();
+                tracing::debug!(error, "cannot publish an Event");
             }
             sleep(EVENT_INTERVAL).await;
         }

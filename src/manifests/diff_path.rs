@@ -77,8 +77,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case::above("/work/a/../b", "/work/b")]
-    #[case::here("/work/./b", "/work/b")]
+    #[case::above("/repo/a/../b", "/repo/b")]
+    #[case::here("/repo/./b", "/repo/b")]
     fn a_path_is_normalized(#[case] path: &str, #[case] expected: &str) {
         assert_eq!(normalized(Path::new(path)), Path::new(expected));
     }

@@ -13,17 +13,16 @@ pub(super) fn misplaced(object: &Value, path: &Pointer) -> Vec<String> {
     }
     let template = path.as_str().trim_start_matches('/').replace('/', ".");
     let kind = object["kind"].as_str().unwrap_or("object");
-    ["labels", "annotations"]
-        .into_iter()
-        .flat_map(|field| {
-            let keys = object["metadata"][field].as_object().into_iter().flat_map(|map| map.keys());
-            let ours =
-                keys.filter(|key| key.starts_with(KEY_PREFIX) && *key != INJECTED_ANNOTATION);
-            let place = format!("{template}.metadata.{field}");
-            ours.map(move |key| (key, place.clone()))
-        })
-        .map(|(key, place)| {
-            format!("{key} has no effect on the {kind} itself: write it under {place}")
-        })
-        .collect()
+    let mut notices = Vec::new();
+    for field in ["labels", "annotations"] {
+        for key in object["metadata"][field].as_object().into_iter().flat_map(|map| map.keys()) {
+            if key.starts_with(KEY_PREFIX) && key != INJECTED_ANNOTATION {
+                notices.push(format!(
+                    "{key} has no effect on the {kind} itself: write it under \
+                     {template}.metadata.{field}"
+                ));
+            }
+        }
+    }
+    notices
 }

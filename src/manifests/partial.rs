@@ -11,9 +11,7 @@ pub(super) fn missing_part(object: &Value, template: &Value) -> Option<String> {
     let lists = ["initContainers", "containers"];
     let containers = lists.iter().filter_map(|list| template["spec"][list].as_array()).flatten();
     for container in containers {
-        let (Some(_), Some(name)) = (container.as_object(), container["name"].as_str()) else {
-            continue;
-        };
+        let Some(name) = container["name"].as_str() else { continue };
         if container.get("lifecycle").is_some_and(Value::is_null) {
             return Some(format!("container {name} sets lifecycle to null"));
         }

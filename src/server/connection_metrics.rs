@@ -34,6 +34,13 @@ pub(super) enum Lost {
     NoRequest,
 }
 
+impl Lost {
+    /// Whether there was no room for it.
+    const fn is_for_lack_of_room(self) -> bool {
+        matches!(self, Self::Evicted | Self::Refused | Self::NotAccepted)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OpenLabels {
     listener: &'static str,
@@ -85,16 +92,14 @@ impl ConnectionMetrics {
 
     pub(super) fn lose(&self, cause: Lost) {
         self.lost[cause as usize].inc();
-        if matches!(cause, Lost::Evicted | Lost::Refused | Lost::NotAccepted) {
+        if cause.is_for_lack_of_room() {
             self.crowded.store(Some(Arc::new(Instant::now())));
         }
     }
 
     /// How many connections found no place, or lost theirs.
     pub(super) fn displaced(&self) -> u64 {
-        [Lost::Evicted, Lost::Refused, Lost::NotAccepted]
-            .map(|cause| self.lost[cause as usize].get())
-            .iter()
-            .sum()
+        let causes = Lost::VARIANTS.iter().filter(|cause| cause.is_for_lack_of_room());
+        causes.map(|cause| self.lost[*cause as usize].get()).sum()
     }
 }

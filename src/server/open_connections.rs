@@ -18,7 +18,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv6Addr},
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
@@ -82,15 +82,10 @@ impl OpenConnections {
     /// of its source are at work.
     pub(super) fn add(self: &Arc<Self>, peer: IpAddr) -> Option<OpenConnection> {
         let source = source(peer);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= self.most {
-            let Some(evicted) = self.gives_way(&open, Some(source)).and_then(|id| open.remove(&id))
-            else {
-                self.metrics.lose(Lost::Refused);
-                return None;
-            };
-            self.metrics.lose(Lost::Evicted);
-            evicted.give_way();
+        let mut open = self.open();
+        if open.len() >= self.most && !self.evict_from(&mut open, Some(source)) {
+            self.metrics.lose(Lost::Refused);
+            return None;
         }
         let connection = Arc::new(Connection {
             source,
@@ -120,23 +115,20 @@ impl OpenConnections {
 
     /// Whether the next connection takes the place of another.
     pub(super) fn is_full(&self) -> bool {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).len() >= self.most
+        self.open().len() >= self.most
     }
 
     /// Closes a connection, to have its descriptor back.
     pub(super) fn evict(&self) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(evicted) = self.gives_way(&open, None).and_then(|id| open.remove(&id)) {
-            self.metrics.lose(Lost::Evicted);
-            evicted.give_way();
-        }
+        self.evict_from(&mut self.open(), None);
     }
 
-    fn gives_way(
+    /// Closes the connection that gives way to `newcomer`. `false` if none does.
+    fn evict_from(
         &self,
-        open: &BTreeMap<u64, Arc<Connection>>,
+        open: &mut BTreeMap<u64, Arc<Connection>>,
         newcomer: Option<IpAddr>,
-    ) -> Option<u64> {
+    ) -> bool {
         let now = self.now();
         let candidates = open.iter().map(|(&id, connection)| Candidate {
             id,
@@ -144,7 +136,16 @@ impl OpenConnections {
             idle: now.saturating_sub(connection.since.load(Relaxed)),
             has_answered: connection.has_answered.load(Relaxed),
         });
-        gives_way(candidates, newcomer)
+        let evicted = gives_way(candidates, newcomer).and_then(|id| open.remove(&id));
+        if let Some(evicted) = &evicted {
+            self.metrics.lose(Lost::Evicted);
+            evicted.give_way();
+        }
+        evicted.is_some()
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> u64 {
@@ -212,7 +213,7 @@ impl OpenConnection {
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.list.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.list.open().remove(&self.id);
         self.list.metrics.open.dec();
     }
 }

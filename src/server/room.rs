@@ -9,6 +9,7 @@ use std::{
 use axum::body::Bytes;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
+    task::yield_now,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -62,10 +63,12 @@ impl Room {
 
     /// An answer, which keeps its room until the connection has taken the last of it. `None` if
     /// there is no room for it.
-    pub(super) fn answer(&self, mut answer: Vec<u8>) -> Option<Bytes> {
+    pub(super) async fn answer(&self, mut answer: Vec<u8>) -> Option<Bytes> {
         if answer.len() <= ANSWER_ALLOWANCE_BYTES {
             return Some(answer.into());
         }
+        // It took a while, and the client may have sent the next one already: others first.
+        yield_now().await;
         let length = u32::try_from(answer.len()).ok()?;
         let taken = self.answers.clone().try_acquire_many_owned(length).ok()?;
         answer.shrink_to_fit();

@@ -13,7 +13,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use tokio::task::yield_now;
 
 use super::{
     body::{BodyError, read_body},
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{
     admission::{Refusal, RefusedRequest, Reviewer},
-    constants::{ANSWER_ALLOWANCE_BYTES, BODY_TIMEOUT, INJECT_PATH},
+    constants::{BODY_TIMEOUT, INJECT_PATH},
     readiness::Readiness,
 };
 
@@ -70,11 +69,7 @@ impl Webhook {
         let body = read_body(request.into_body(), timeout, &self.room).await?;
         let answer = self.reviewer.review(&body.bytes)?;
         drop(body);
-        if answer.len() > ANSWER_ALLOWANCE_BYTES {
-            // It took a while, and the client may have sent the next one already: others first.
-            yield_now().await;
-        }
-        self.room.answer(answer).ok_or_else(|| BodyError::NoRoom.into())
+        self.room.answer(answer).await.ok_or_else(|| BodyError::NoRoom.into())
     }
 
     fn respond(&self, result: Result<Bytes, RefusedRequest>) -> Response {

@@ -7,6 +7,7 @@ use jsonptr::Pointer;
 use super::{
     super::error::{Fault, without_position},
     json::{JsonPart, JsonReader, parts},
+    line_counter::LineCounter,
     tree::{Node, NodeKind, Parsed, Part},
     value::{Data, key_name},
 };
@@ -98,7 +99,7 @@ pub(crate) fn documents(text: &str, reading: Reading) -> Result<Documents<'_>, B
         Some(source) => source,
         None => Source::Yaml(yaml_parts(text)?.into_iter(), None),
     };
-    Ok(Documents { text, source, counted: (0, 0), number: 0 })
+    Ok(Documents { text, source, lines: LineCounter::new(text), number: 0 })
 }
 
 /// A YAML text in the parts between byte order marks: YAML allows one before each document, and
@@ -106,8 +107,7 @@ pub(crate) fn documents(text: &str, reading: Reading) -> Result<Documents<'_>, B
 fn yaml_parts(text: &str) -> Result<Vec<Range<usize>>, Broken> {
     let mut lone = text.match_indices('\r').map(|(place, _)| place);
     if let Some(place) = lone.find(|place| !text[place + 1..].starts_with('\n')) {
-        let line = 1 + text[..place].matches('\n').count();
-        return Err((line, 1, Fault::CarriageReturn));
+        return Err((LineCounter::new(text).line_of(place), 1, Fault::CarriageReturn));
     }
     let mut parts = Vec::new();
     let mut start = 0;
@@ -123,8 +123,7 @@ fn yaml_parts(text: &str) -> Result<Vec<Range<usize>>, Broken> {
 pub(crate) struct Documents<'t> {
     text: &'t str,
     source: Source<'t>,
-    /// A position, and the number of line breaks before it.
-    counted: (usize, usize),
+    lines: LineCounter<'t>,
     /// The number of the last document.
     number: usize,
 }
@@ -172,9 +171,7 @@ impl<'t> Iterator for Documents<'t> {
                 Some(part) => part,
                 None => {
                     let range = parts.next()?;
-                    let (place, lines) = self.counted;
-                    let lines = lines + self.text[place..range.start].matches('\n').count();
-                    self.counted = (range.start, lines);
+                    let lines = self.lines.line_of(range.start) - 1;
                     Box::new(Part::new(self.text, range, lines))
                 }
             };

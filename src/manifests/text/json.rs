@@ -9,7 +9,10 @@ use serde::{
 };
 use serde_json::{Error, value::RawValue};
 
-use super::tree::{Node, NodeKind};
+use super::{
+    line_counter::LineCounter,
+    tree::{Node, NodeKind},
+};
 
 /// Deeper nesting is refused: the tree is walked recursively.
 const MAX_DEPTH: usize = 250;
@@ -96,13 +99,12 @@ impl<'t> List<'t> {
 #[derive(Debug)]
 pub(super) struct JsonReader<'t> {
     text: &'t str,
-    at: usize,
-    line: usize,
+    lines: LineCounter<'t>,
 }
 
 impl<'t> JsonReader<'t> {
     pub(super) const fn new(text: &'t str) -> Self {
-        Self { text, at: 0, line: 1 }
+        Self { text, lines: LineCounter::new(text) }
     }
 
     /// The value in `range`. `None` if it is nested too deeply.
@@ -113,9 +115,7 @@ impl<'t> JsonReader<'t> {
 
     /// The line of the next value.
     pub(super) fn line_of(&mut self, at: usize) -> usize {
-        self.line += self.text[self.at..at].matches('\n').count();
-        self.at = at;
-        self.line
+        self.lines.line_of(at)
     }
 
     fn value(&mut self, json: &'t str, depth: usize) -> Result<Option<Node<'t>>, Error> {

@@ -3,6 +3,7 @@
 mod documents;
 mod emit;
 mod json;
+mod line_counter;
 mod scalar;
 mod splice;
 mod tree;
@@ -15,7 +16,6 @@ use serde_json::Value;
 pub(super) use documents::{Document, Reading, documents};
 pub(super) use emit::Style;
 pub(super) use splice::{Rewriter, edits};
-
 pub(super) use value::Data;
 
 use emit::{Emitter, Order};
@@ -23,54 +23,54 @@ use emit::{Emitter, Order};
 /// All documents as JSON, one after the other, with the keys in the order of the text. `None` if it
 /// is JSON already, or cannot be read.
 pub(super) fn to_json(text: &str, reading: Reading) -> Option<String> {
-    let documents = documents(text, reading).ok().filter(|documents| !documents.is_json())?;
-    let mut json = String::new();
-    for document in documents {
-        let document = document.ok()?;
+    converted(text, reading, false, "", |document| {
         let data = document.data().ok()?;
-        if !data.value.is_null() {
-            let order = Order::of(&document.root);
-            let emitter = Emitter { order: &order, style: Style { is_json: true, newline: "\n" } };
-            json += &emitter.pretty(&data.value, Some(&document.root), "", "  ");
-            json.push('\n');
+        if data.value.is_null() {
+            return Some(String::new());
         }
-    }
-    Some(json)
+        let order = Order::of(&document.root);
+        let emitter = Emitter { order: &order, style: Style { is_json: true, newline: "\n" } };
+        Some(emitter.pretty(&data.value, Some(&document.root), "", "  ") + "\n")
+    })
 }
 
 /// All documents as YAML, with the keys in the order of the text. `None` if it is YAML already, or
 /// cannot be read.
 pub(super) fn to_yaml(text: &str, reading: Reading) -> Option<String> {
-    let documents = documents(text, reading).ok().filter(|documents| documents.is_json())?;
-    let mut yaml = String::new();
-    for document in documents {
-        let document = document.ok()?;
+    converted(text, reading, true, "---\n", |document| {
         let data = document.data().ok()?;
-        if !yaml.is_empty() {
-            yaml += "---\n";
-        }
         let order = Order::of(&document.root);
         let emitter = Emitter { order: &order, style: Style { is_json: false, newline: "\n" } };
-        yaml += &emitter.block(&data.value, Some(&document.root), 0);
-        yaml.push('\n');
-    }
-    Some(yaml)
+        Some(emitter.block(&data.value, Some(&document.root), 0) + "\n")
+    })
 }
 
 /// A stream of JSON objects with YAML's separator between them, so that more may follow. `None` if
 /// it is YAML already, or cannot be read.
 pub(super) fn separated(text: &str, reading: Reading) -> Option<String> {
-    let documents = documents(text, reading).ok().filter(|documents| documents.is_json())?;
-    let mut stream = String::new();
+    converted(text, reading, true, "---\n", |document| {
+        Some(format!("{}\n", &text[document.root.start..document.root.end]))
+    })
+}
+
+/// Each document as `convert` writes it, with `separator` between them. `None` if the text is not of
+/// the kind that `is_json` says, or cannot be read.
+fn converted(
+    text: &str,
+    reading: Reading,
+    is_json: bool,
+    separator: &str,
+    convert: impl Fn(&Document<'_>) -> Option<String>,
+) -> Option<String> {
+    let documents = documents(text, reading).ok().filter(|it| it.is_json() == is_json)?;
+    let mut converted = String::new();
     for document in documents {
-        let document = document.ok()?;
-        if !stream.is_empty() {
-            stream += "---\n";
+        if !converted.is_empty() {
+            converted += separator;
         }
-        stream += &text[document.root.start..document.root.end];
-        stream.push('\n');
+        converted += &convert(&document.ok()?)?;
     }
-    Some(stream)
+    Some(converted)
 }
 
 /// A short stand-in for the data of a document. Equal data have equal ones.

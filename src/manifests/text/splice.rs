@@ -3,7 +3,7 @@
 //! Walks the tree of a document and the wanted data side by side. Each difference becomes an edit: a
 //! new entry after the last one, removed lines, a new scalar. All bytes between the edits stay.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use serde_json::{Map, Value};
 
@@ -200,9 +200,12 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
         slot: &Slot,
         want: &Map<String, Value>,
     ) {
-        let own = |name: &str| {
-            entries.iter().any(|(key, _)| key_name(key).is_some_and(|key| key == name))
-        };
+        // Of a key that comes again, the last one counts.
+        let places: HashMap<_, _> = entries
+            .iter()
+            .enumerate()
+            .filter_map(|(place, (key, _))| Some((key_name(key)?, place)))
+            .collect();
         let mut merged = Map::new();
         for (_, source) in entries.iter().filter(|(key, _)| is_merge(key)) {
             // That it can be merged has been seen when the document was read.
@@ -218,7 +221,9 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
         let unmerge = merged.keys().any(|key| !want.contains_key(key));
         let new: Vec<_> = want
             .iter()
-            .filter(|(key, value)| !own(key) && (unmerge || merged.get(*key) != Some(value)))
+            .filter(|(key, value)| {
+                !places.contains_key(key.as_str()) && (unmerge || merged.get(*key) != Some(value))
+            })
             .collect();
         let last = entries.iter().rfind(|(key, _)| stays(key, unmerge));
         let Some(last) = last else {
@@ -242,11 +247,10 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
             self.losses.push(Loss::Merge { line: node.line });
         }
         let last_merge = entries.iter().rposition(|(key, _)| is_merge(key)).unwrap_or(0);
-        // A key that comes again, or that a merge behind it replaces, counts for nothing.
-        let is_replaced = |place: usize, name: &str| {
-            let again = |(key, _): &MappingEntry<'_>| key_name(key).is_some_and(|key| key == name);
-            (place < last_merge && merged.get(name) == want.get(name))
-                || entries[place + 1..].iter().any(again)
+        // Nor does one that a merge behind it replaces.
+        let counts = |place: usize, name: &str| {
+            places.get(name) == Some(&place)
+                && (place >= last_merge || merged.get(name) != want.get(name))
         };
         for (place, (key, value)) in entries.iter().enumerate() {
             if !stays(key, unmerge) {
@@ -254,7 +258,7 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
                 let before = place.checked_sub(1).map(|place| &entries[place]);
                 self.remove((key, value), before, next, is_flow);
             } else if !is_merge(key)
-                && let Some(name) = key_name(key).filter(|name| !is_replaced(place, name))
+                && let Some(name) = key_name(key).filter(|name| counts(place, name))
                 && let Some(want) = want.get(&*name)
             {
                 let slot = Slot {
@@ -267,11 +271,9 @@ impl<'t, 'o, 'n> Splicer<'t, 'o, 'n> {
             }
         }
         for (key, value) in new {
-            let next = before(key).and_then(|next| {
-                entries.iter().find(|(key, _)| key_name(key).is_some_and(|key| key == next))
-            });
+            let next = before(key).and_then(|next| places.get(next));
             match (next, is_flow) {
-                (Some((next, _)), _) => self.add_before(node, next, is_flow, key, value),
+                (Some(next), _) => self.add_before(node, &entries[*next].0, is_flow, key, value),
                 (None, true) => self.add_in_brackets(node, last, key, value),
                 (None, false) => {
                     let emitter = self.emitter();
