@@ -7,6 +7,7 @@ use hyper::StatusCode;
 use rstest::rstest;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use support::{
+    attack::request,
     eventually,
     program::{Certificates, EXAMPLE, Server, assert_answered, connect_from},
 };
@@ -21,10 +22,8 @@ use tokio_rustls::client::TlsStream;
 const LIMIT: Duration = Duration::from_secs(60);
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-const HEAD: &str = "POST /inject HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
-
 fn example() -> String {
-    format!("{HEAD}content-length: {}\r\n\r\n{EXAMPLE}", EXAMPLE.len())
+    request("10s", EXAMPLE.len()) + EXAMPLE
 }
 
 /// One series of the metrics.
@@ -49,8 +48,8 @@ async fn attack(
 #[rstest]
 #[case::that_say_nothing(String::new())]
 #[case::that_begin_a_request("POST /inject HTTP/1.1\r\nx: ".to_owned())]
-#[case::that_send_no_body(format!("{HEAD}content-length: 9999\r\n\r\n"))]
-#[case::that_send_half_a_body(format!("{HEAD}content-length: 9999\r\n\r\n{{"))]
+#[case::that_send_no_body(request("10s", 9999))]
+#[case::that_send_half_a_body(request("10s", 9999) + "{")]
 #[case::that_read_no_answer(example())]
 #[tokio::test]
 async fn clients_that_hold_every_connection_lock_nobody_out(#[case] request: String) {

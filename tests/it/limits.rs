@@ -7,6 +7,7 @@ use http_body_util::Full;
 use hyper::{StatusCode, body::Bytes};
 use rstest::rstest;
 use support::{
+    attack::request,
     eventually,
     program::{Certificates, EXAMPLE, Server, assert_answered, review},
 };
@@ -118,11 +119,7 @@ async fn announce(
     length: usize,
 ) -> TlsStream<TcpStream> {
     let mut stream = certificates.connect(server).await;
-    let head = format!(
-        "POST /inject?timeout={timeout} HTTP/1.1\r\nhost: localhost\r\n\
-         content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(request(timeout, length).as_bytes()).await.unwrap();
     stream
 }
 

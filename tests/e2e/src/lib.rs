@@ -2,6 +2,7 @@
 //! measured [`rollout`], and a [`storm`] of Pods.
 
 pub mod command;
+pub mod dry_run;
 pub mod installation;
 pub mod namespace;
 pub mod provided_certificate;

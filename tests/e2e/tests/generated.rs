@@ -3,29 +3,21 @@
 
 use anyhow::Result;
 use apisix_prestop_e2e::{
+    dry_run::dry_run,
     installation,
     namespace::{self, OPTED_IN, with_namespace},
 };
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client, api::PostParams};
+use kube::Client;
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
 };
-use serde_json::Value;
 use support::generator;
 
 /// How many Pods are tried with each policy.
 const PODS: usize = 150;
-
-/// Creates the Pod with a dry run: the Pod as it would be stored, or why it is rejected.
-async fn dry_run(client: &Client, namespace: &str, pod: &Value) -> Result<Pod, String> {
-    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
-    let pod: Pod = serde_json::from_value(pod.clone()).map_err(|error| error.to_string())?;
-    pods.create(&dry_run, &pod).await.map_err(|error| error.to_string())
-}
 
 /// Whether the webhook changed the Pod.
 fn is_injected(pod: &Pod) -> bool {

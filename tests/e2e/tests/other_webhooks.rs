@@ -12,6 +12,7 @@ use apisix_prestop::{
     tls::{ServedCertificate, certified_key, server_config},
 };
 use apisix_prestop_e2e::{
+    dry_run::dry_run,
     namespace::{self, OPTED_IN, with_namespace},
     replica,
 };
@@ -21,9 +22,7 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::StreamExt;
-use k8s_openapi::api::{
-    admissionregistration::v1::MutatingWebhookConfiguration as Configuration, core::v1::Pod,
-};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration as Configuration;
 use kube::{
     Api, Client,
     api::{DeleteParams, PostParams},
@@ -124,12 +123,10 @@ async fn unregister(client: &Client) -> Result<()> {
     Ok(())
 }
 
-async fn dry_run(client: &Client, namespace: &str, pod: &Value) -> Result<Value, String> {
-    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
-    let pod: Pod = serde_json::from_value(pod.clone()).map_err(|error| error.to_string())?;
-    let created = pods.create(&dry_run, &pod).await.map_err(|error| error.to_string())?;
-    let mut pod = serde_json::to_value(created).map_err(|error| error.to_string())?;
+/// The Pod as it would be stored, so that it can be created again.
+async fn look(client: &Client, namespace: &str, pod: &Value) -> Result<Value, String> {
+    let stored = dry_run(client, namespace, pod).await?;
+    let mut pod = serde_json::to_value(stored).map_err(|error| error.to_string())?;
     // What only an object of the cluster has.
     pod["status"] = Value::Null;
     for field in ["uid", "creationTimestamp", "managedFields", "namespace", "generation"] {
@@ -194,14 +191,14 @@ async fn look_at_all(client: &Client, without: &str, with: &str) -> Result<()> {
                 pod["metadata"]["labels"][label(place)] = other.to_string().into();
             }
         }
-        let expected = dry_run(client, without, &pod).await;
-        let first = dry_run(client, with, &pod).await;
+        let expected = look(client, without, &pod).await;
+        let first = look(client, with, &pod).await;
         let (mut second, mut third) = (first.clone(), first.clone());
         if let Ok(first) = &first {
-            second = dry_run(client, with, first).await;
+            second = look(client, with, first).await;
         }
         if let Ok(second) = &second {
-            third = dry_run(client, with, second).await;
+            third = look(client, with, second).await;
         }
         (pod, expected, [first, second, third])
     });

@@ -19,16 +19,20 @@ impl Measured {
     pub(crate) fn new(took: &[Duration], elapsed: Duration, cpu: Duration, resident: u64) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
         let requests = took.len() as f64;
-        let at = |per_mille: usize| took[(took.len() * per_mille / 1000).min(took.len() - 1)];
         Self {
             per_second: requests / elapsed.as_secs_f64(),
-            p50: at(500),
-            p99: at(990),
-            p999: at(999),
+            p50: quantile(took, 500),
+            p99: quantile(took, 990),
+            p999: quantile(took, 999),
             cpu_per_10k: cpu.mul_f64(10_000.0 / requests),
             resident,
         }
     }
+}
+
+/// The time that so many in a thousand took at the most. `took` is sorted and not empty.
+fn quantile(took: &[Duration], per_mille: usize) -> Duration {
+    took[(took.len() * per_mille / 1000).min(took.len() - 1)]
 }
 
 pub(crate) fn print_head() {
@@ -81,8 +85,14 @@ pub(crate) struct Sample {
 impl Sample {
     /// `took` is sorted and not empty; `resident` is in KiB.
     pub(crate) fn new(at: Duration, took: &[Duration], resident: u64, descriptors: u64) -> Self {
-        let of = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
-        Self { at, reviews: took.len(), p50: of(50), p99: of(99), resident, descriptors }
+        Self {
+            at,
+            reviews: took.len(),
+            p50: quantile(took, 500),
+            p99: quantile(took, 990),
+            resident,
+            descriptors,
+        }
     }
 }
 
@@ -118,8 +128,13 @@ pub(crate) struct AttackRow {
 impl AttackRow {
     /// `took` is sorted and not empty; `peak` is in KiB.
     pub(crate) fn new(took: &[Duration], failed: usize, peak: u64) -> Self {
-        let of = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
-        Self { reviews: took.len(), failed, p50: of(50), p99: of(99), peak }
+        Self {
+            reviews: took.len(),
+            failed,
+            p50: quantile(took, 500),
+            p99: quantile(took, 990),
+            peak,
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use futures::future::join_all;
 use rustls::ClientConfig;
 use serde_json::json;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
     time::{sleep, sleep_until, timeout},
 };
 use tokio_rustls::client::TlsStream;
@@ -158,16 +158,18 @@ impl Attacker {
     pub async fn run(&self, attack: Attack, time: Duration) {
         const COUNT: usize = 600;
         let end = Instant::now() + time;
+        let webhook = (0..COUNT).map(|_| self.connect());
+        let admin = (0..COUNT).map(|_| self.open(self.admin));
         match attack {
-            Attack::Silent => self.hold(COUNT, b"", end).await,
+            Attack::Silent => hold(webhook, b"", end).await,
             Attack::WrongRequests => {
-                self.hold(COUNT, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", end).await;
+                hold(webhook, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", end).await;
             }
-            Attack::NoBodies => self.hold(COUNT, request(SIZE).as_bytes(), end).await,
+            Attack::NoBodies => hold(webhook, request("10s", SIZE).as_bytes(), end).await,
             Attack::NoReading => {
                 let body = long_answer();
-                let requests = format!("{}{body}", request(body.len())).repeat(8);
-                self.hold(COUNT, requests.as_bytes(), end).await;
+                let requests = format!("{}{body}", request("10s", body.len())).repeat(8);
+                hold(webhook, requests.as_bytes(), end).await;
             }
             Attack::LargeBodies => {
                 let bodies = bodies();
@@ -181,19 +183,15 @@ impl Attacker {
             Attack::SlowBodies => {
                 join_all((0..2).map(|_| self.send_slowly(end))).await;
             }
-            Attack::SilentAdmin => self.hold_admin(COUNT, b"", end).await,
+            Attack::SilentAdmin => hold(admin, b"", end).await,
             Attack::AdminRequests => {
-                self.hold_admin(COUNT, b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n", end).await;
+                hold(admin, b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n", end).await;
             }
         }
     }
 
     async fn open(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        let socket = TcpSocket::new_v4()?;
-        if let Some(source) = self.source {
-            socket.bind((source, 0).into())?;
-        }
-        timeout(LIMIT, socket.connect(address)).await?
+        timeout(LIMIT, tls::open(self.source, address)).await?
     }
 
     async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
@@ -202,34 +200,10 @@ impl Attacker {
         timeout(LIMIT, handshake).await?
     }
 
-    /// Opens `count` connections, sends `bytes` on each, and reads nothing until `end`.
-    async fn hold(&self, count: usize, bytes: &[u8], end: Instant) {
-        let held = join_all((0..count).map(async |_| {
-            let mut stream = self.connect().await?;
-            let left = end.saturating_duration_since(Instant::now());
-            let _ = timeout(left, stream.write_all(bytes)).await;
-            io::Result::Ok(stream)
-        }))
-        .await;
-        sleep_until(end.into()).await;
-        drop(held);
-    }
-
-    async fn hold_admin(&self, count: usize, bytes: &[u8], end: Instant) {
-        let held = join_all((0..count).map(async |_| {
-            let mut stream = self.open(self.admin).await?;
-            stream.write_all(bytes).await?;
-            io::Result::Ok(stream)
-        }))
-        .await;
-        sleep_until(end.into()).await;
-        drop(held);
-    }
-
     /// Sends a review, and reads the beginning of the answer.
     async fn send(&self, body: &str) -> io::Result<()> {
         let mut stream = self.connect().await?;
-        stream.write_all(request(body.len()).as_bytes()).await?;
+        stream.write_all(request("10s", body.len()).as_bytes()).await?;
         // The replica may answer before it has all.
         let _ = stream.write_all(body.as_bytes()).await;
         timeout(LIMIT, stream.read(&mut [0; 1024])).await??;
@@ -239,7 +213,7 @@ impl Attacker {
     async fn send_slowly(&self, end: Instant) -> io::Result<()> {
         while Instant::now() < end {
             let mut stream = self.connect().await?;
-            stream.write_all(request(7 * 1024 * 1024).as_bytes()).await?;
+            stream.write_all(request("10s", 7 * 1024 * 1024).as_bytes()).await?;
             for _ in 0..29 {
                 if stream.write_all(&[b' '; 250_000]).await.is_err() || Instant::now() >= end {
                     break;
@@ -251,12 +225,30 @@ impl Attacker {
     }
 }
 
+/// Opens connections, sends `bytes` on each, and reads nothing until `end`.
+async fn hold<S: AsyncWrite + Unpin>(
+    connections: impl Iterator<Item = impl Future<Output = io::Result<S>>>,
+    bytes: &[u8],
+    end: Instant,
+) {
+    let held = join_all(connections.map(async |connection| {
+        let mut stream = connection.await?;
+        let left = end.saturating_duration_since(Instant::now());
+        let _ = timeout(left, stream.write_all(bytes)).await;
+        io::Result::Ok(stream)
+    }))
+    .await;
+    sleep_until(end.into()).await;
+    drop(held);
+}
+
 /// Longer than any limit of time in the program.
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn request(length: usize) -> String {
+/// The head of a request whose client waits for so long, with a body of `length` bytes.
+pub fn request(timeout: &str, length: usize) -> String {
     format!(
-        "POST /inject?timeout=10s HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+        "POST /inject?timeout={timeout} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
          content-length: {length}\r\n\r\n"
     )
 }

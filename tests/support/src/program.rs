@@ -22,7 +22,7 @@ use rustls::{
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
     process::{Child, ChildStderr},
     time::timeout,
 };
@@ -145,9 +145,7 @@ impl Server {
 
 /// A connection from another address of loopback.
 pub async fn connect_from(source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((source, 0).into())?;
-    socket.connect((Ipv4Addr::LOCALHOST, port).into()).await
+    tls::open(Some(source), (Ipv4Addr::LOCALHOST, port).into()).await
 }
 
 pub async fn text(response: Response<Incoming>) -> String {

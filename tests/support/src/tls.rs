@@ -1,13 +1,17 @@
 //! A TLS client that verifies what a server serves.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,
     client::WantsClientCert,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// A client that trusts these CAs.
@@ -24,6 +28,18 @@ pub fn trusting<'a>(
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
     Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(roots))
+}
+
+/// A connection from another address of this machine, if one is given.
+///
+/// # Errors
+/// When there is none.
+pub async fn open(source: Option<Ipv4Addr>, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    if let Some(source) = source {
+        socket.bind((source, 0).into())?;
+    }
+    socket.connect(address).await
 }
 
 /// Connects, and verifies that the server has a certificate for `name`. The client offers the
