@@ -129,9 +129,12 @@ pub const MAX_HEADER_BYTES: u32 = 16 * 1024;
 pub const MAX_BUFFER_BYTES: u32 = 32 * 1024;
 /// How much of a response a connection encrypts ahead of its client, in bytes.
 pub const MAX_TLS_BUFFER_BYTES: usize = 16 * 1024;
-/// How much the kernel keeps for a connection in each direction, in bytes. It takes up to twice as
-/// much, and the memory limit of the container includes it.
-pub const SOCKET_BUFFER_BYTES: usize = 32 * 1024;
+/// How much the kernel keeps of what a client sends ahead, in bytes. It takes up to twice as much, and
+/// the memory limit of the container includes it. With less, an ordinary review fills half of it, and
+/// the kernel tells the client at once that there is room again.
+pub const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
+/// How much the kernel keeps of what a client has not read, in bytes. It takes up to twice as much.
+pub const SEND_BUFFER_BYTES: usize = 32 * 1024;
 /// How long a client may take no byte of a response.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Descriptors that are not for connections.

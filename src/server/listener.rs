@@ -8,7 +8,7 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-use crate::constants::{SOCKET_BUFFER_BYTES, WRITE_TIMEOUT};
+use crate::constants::{RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, WRITE_TIMEOUT};
 
 /// A listener cannot use its address.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +46,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     // Connections inherit these.
     socket.set_tcp_user_timeout(Some(WRITE_TIMEOUT))?;
-    socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
-    socket.set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(&address.into())?;
     socket.listen(1024)?;
     TcpListener::from_std(socket.into())

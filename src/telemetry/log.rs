@@ -70,10 +70,9 @@ pub fn start_log(format: LogFormat, filter: &LogFilter) -> Counter {
         .clone()
         .with_target(UNDECODABLE_RESPONSES, LevelFilter::OFF)
         .with_target(WATCH_ATTEMPTS, LevelFilter::OFF);
-    let counter = dropped.clone();
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(move || NonBlockingStderr { dropped: counter.clone() })
-        .with_target(false);
+    let stderr = NonBlockingStderr::new(dropped.clone());
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(move || stderr.clone()).with_target(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
