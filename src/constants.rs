@@ -23,14 +23,19 @@ pub const CONTAINER_DELAYS_ANNOTATION: &str = "apisix-prestop/container-delays";
 pub const SHUTDOWN_RESERVE_ANNOTATION: &str = "apisix-prestop/shutdown-reserve";
 /// Annotation on a Pod: whether its exec hooks stay as they are, or run after the sleep.
 pub const EXISTING_HOOK_ANNOTATION: &str = "apisix-prestop/existing-hook";
+/// Annotation on a Pod: whether it gets the sleep whoever sends requests to it.
+pub const TARGET_ANNOTATION: &str = "apisix-prestop/target";
+/// Value of [`TARGET_ANNOTATION`].
+pub const TARGET_ALWAYS: &str = "always";
 /// Annotation that the webhook writes on a Pod: the record of the injection.
 pub const INJECTED_ANNOTATION: &str = "apisix-prestop/injected";
 /// All annotations.
-pub const ANNOTATIONS: [&str; 5] = [
+pub const ANNOTATIONS: [&str; 6] = [
     DELAY_ANNOTATION,
     CONTAINER_DELAYS_ANNOTATION,
     SHUTDOWN_RESERVE_ANNOTATION,
     EXISTING_HOOK_ANNOTATION,
+    TARGET_ANNOTATION,
     INJECTED_ANNOTATION,
 ];
 /// Annotation by which the kubelet marks the API object of a static Pod.
@@ -175,6 +180,28 @@ pub const EVENT_QUEUE: usize = 256;
 pub const EVENTS_OF_A_NAMESPACE: usize = 32;
 /// Pause after each Event: a bad annotation on a large Deployment must not load the API server.
 pub const EVENT_INTERVAL: Duration = Duration::from_millis(200);
+
+// ---- Which Pods APISIX sends requests to -------------------------------------------------------
+
+/// Most different places of one route that name a Service. Further ones are not read.
+pub const MAX_NAMED_SERVICES: usize = 1024;
+/// Most routes of a Service that each send requests to a subset of its Pods. With more, all of its
+/// Pods count.
+pub const MAX_ROUTES_OF_A_SERVICE: usize = 64;
+/// How long the process waits for the first list of all kinds before it is ready.
+pub const FIRST_SYNC_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a watch may fail before what it has listed is no longer enough to say that no route sends
+/// requests to a Pod.
+pub const WATCH_FAILURE_BOUND: Duration = Duration::from_secs(60);
+/// How often the API server is asked which kinds it serves: a CRD may be installed at any time. Half of
+/// it is jitter.
+pub const KIND_DISCOVERY_INTERVAL: Duration = Duration::from_secs(10);
+/// Shortest time between two snapshots of the targets: a storm of changes costs no more.
+pub const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(100);
+/// Longest time between two snapshots: that a watch fails for long is no change.
+pub const TARGETS_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest chain of ExternalName Services that is followed.
+pub const MAX_SERVICE_ALIASES: usize = 8;
 
 // ---- Self-managed certificates ---------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 //! apisix-prestop: a mutating admission webhook that gives Pods behind Apache APISIX the time
 //! to leave its routes before they stop.
 //!
-//! [`injection`] is the pure core: from a Pod and a policy to a decision. Around it,
+//! [`injection`] is the pure core: from a Pod and a policy to a decision. [`upstreams`], just as pure,
+//! knows which Pods APISIX sends requests to. Around them,
 //! [`admission`] reads and writes AdmissionReviews, [`server`] speaks HTTP, [`tls`] holds
 //! certificates and keys, `certificates` issues and renews them, `cluster` talks to the API
 //! server, [`manifests`] does for files what the webhook does for Pods, [`telemetry`] is the log,
@@ -19,3 +20,4 @@ pub mod server;
 pub mod telemetry;
 pub mod tls;
 pub mod units;
+pub mod upstreams;

@@ -15,6 +15,8 @@ pub enum Condition {
     Certificate,
     /// Each webhook of the configuration trusts the CA of the certificate.
     CaBundle,
+    /// What sends requests to Pods is known.
+    Targets,
 }
 
 /// The life of the process (starting, serving, draining: in this order, never back), and the
@@ -23,6 +25,7 @@ pub enum Condition {
 pub struct Readiness {
     stage: AtomicU8,
     unmet: Mutex<BTreeMap<Condition, String>>,
+    notes: Mutex<BTreeMap<Condition, String>>,
 }
 
 const SERVING: u8 = 1;
@@ -46,11 +49,19 @@ impl Readiness {
 
     /// Sets why `condition` does not hold, as one line, or `None` when it holds.
     pub fn set(&self, condition: Condition, problem: Option<String>) {
-        let mut unmet = self.unmet.lock().unwrap_or_else(PoisonError::into_inner);
-        match problem {
-            Some(problem) => _ = unmet.insert(condition, problem),
-            None => _ = unmet.remove(&condition),
-        }
+        replace(&self.unmet, condition, problem);
+    }
+
+    /// Sets what is wrong although the process is ready, as one line, or `None`.
+    pub fn note(&self, condition: Condition, problem: Option<String>) {
+        replace(&self.notes, condition, problem);
+    }
+
+    /// What is wrong although the process is ready, as one line.
+    pub fn notes(&self) -> Option<String> {
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let notes: Vec<_> = notes.values().map(String::as_str).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 
     /// Ready, or every reason why not, as one line.
@@ -72,6 +83,14 @@ impl Readiness {
         } else {
             Err(format!("not ready: {}", problems.join("; ")))
         }
+    }
+}
+
+fn replace(of: &Mutex<BTreeMap<Condition, String>>, condition: Condition, problem: Option<String>) {
+    let mut problems = of.lock().unwrap_or_else(PoisonError::into_inner);
+    match problem {
+        Some(problem) => _ = problems.insert(condition, problem),
+        None => _ = problems.remove(&condition),
     }
 }
 

@@ -59,7 +59,7 @@ fn over_the_wire(case: &Case) -> Result<(), String> {
     review["request"] = case.merged_into(review["request"].take());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let server = Server::new(case.policy(), Mode::Enforce);
+        let server = Server::with_targets(case.policy(), Mode::Enforce, case.targets());
         let response = server.review(&review.to_string()).await;
         assert_eq!(response["uid"], review["request"]["uid"]);
         assert_eq!(response["allowed"], true);
@@ -72,7 +72,9 @@ fn over_the_wire(case: &Case) -> Result<(), String> {
         }
 
         let audit = response["auditAnnotations"].as_object().unwrap();
-        assert_eq!(audit.len(), 2, "{audit:?}");
+        let target = case.targets().is_some();
+        assert_eq!(audit.len(), 2 + usize::from(target), "{audit:?}");
+        assert_eq!(audit.contains_key("target"), target, "{audit:?}");
         let (decision, reason) = (audit["decision"].as_str(), audit["reason"].as_str());
         let (decision, reason) = (decision.unwrap(), reason.unwrap());
         server.assert_counted(decision, reason).await;

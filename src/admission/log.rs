@@ -5,7 +5,7 @@ use super::{
     observer::{Observer, Review},
     refusal::RefusedRequest,
 };
-use crate::injection::{Decision, Policy};
+use crate::injection::{Decision, Pod, Policy, Reason};
 
 /// Writes reviews to the log. Of refused requests, which any client can send, it writes a few in a
 /// second.
@@ -22,10 +22,16 @@ impl Default for ReviewLog {
 
 impl Observer for ReviewLog {
     fn reviewed(&self, review: &Review<'_, '_>) {
-        let Review { request, plan, outcome, .. } = review;
+        let Review { request, plan, target, outcome, .. } = review;
         let namespace = &*request.namespace;
-        // A line is short, whatever is in the Pod.
-        let object = request.object.as_ref().filter(|pod| !pod.is_too_large());
+        let reason = plan.decision.reason();
+        // A line is short, whatever is in the Pod. The decision has looked at its size.
+        let is_short = |pod: &&Pod<'_>| match reason {
+            Reason::TooLarge => false,
+            Reason::NotPodCreate => !pod.is_too_large(),
+            _ => true,
+        };
+        let object = request.object.as_ref().filter(is_short);
         let metadata = object.and_then(|pod| pod.metadata.as_ref());
         let pod = metadata.map(|metadata| metadata.display_name());
         let owner = object.and_then(|pod| pod.controller());
@@ -39,7 +45,8 @@ impl Observer for ReviewLog {
             pod,
             owner,
             decision = outcome.as_str(),
-            reason = plan.decision.reason().as_str(),
+            reason = reason.as_str(),
+            target = target.map(tracing::field::display),
             delay =
                 injection.and_then(|injection| injection.longest_delay()).map(|delay| delay.get()),
             hook = injection

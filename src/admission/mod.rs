@@ -21,14 +21,21 @@ pub use response::write;
 pub use review::{AdmissionRequest, MalformedReview, read};
 pub use reviewer::Reviewer;
 
-use crate::injection::{Context, Decision, Plan, Policy, Reason, plan};
+use crate::{
+    injection::{Context, Decision, Plan, Policy, Reason, plan},
+    upstreams::Target,
+};
 
 /// The plan for the Pod that a request creates. Any other request is skipped.
-pub fn decide<'a>(request: &AdmissionRequest<'a>, policy: &Policy) -> Plan<'a> {
+pub fn decide<'a>(
+    request: &AdmissionRequest<'a>,
+    policy: &Policy,
+    target: Option<&Target>,
+) -> Plan<'a> {
     match request.created_pod() {
         Some(pod) => {
             let annotations_bytes = request.annotations_bytes;
-            plan(pod, &Context { annotations_bytes, ..Context::of(pod, policy) })
+            plan(pod, &Context { annotations_bytes, target, ..Context::of(pod, policy) })
         }
         None => Plan { decision: Decision::Skip(Reason::NotPodCreate), notices: Vec::new() },
     }

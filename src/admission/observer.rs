@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{outcome::Outcome, refusal::RefusedRequest, review::AdmissionRequest};
-use crate::injection::{Plan, Policy};
+use crate::{
+    injection::{Plan, Policy},
+    upstreams::Target,
+};
 
 /// A request that was reviewed.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +15,8 @@ pub struct Review<'r, 'a> {
     pub request: &'r AdmissionRequest<'a>,
     /// The decision, and what the author of the Pod should know.
     pub plan: &'r Plan<'a>,
+    /// What sends requests to the Pod. `None` if nothing watches Services and routes.
+    pub target: Option<&'r Target>,
     /// What the response says.
     pub outcome: Outcome,
     /// The time from the complete body to the response.

@@ -3,12 +3,13 @@
 //! API reference: `admission.k8s.io/v1`, AdmissionResponse.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{outcome::Outcome, review::AdmissionRequest};
 use crate::{
     constants::ADMISSION_API_VERSION,
     injection::{Decision, Plan},
+    upstreams::Target,
 };
 
 #[derive(Serialize)]
@@ -31,14 +32,23 @@ struct AdmissionResponse<'a> {
     patch: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
-    audit_annotations: AuditAnnotations,
+    audit_annotations: AuditAnnotations<'a>,
 }
 
 /// In the audit log as `<webhook name>/<key>`.
 #[derive(Serialize)]
-struct AuditAnnotations {
+struct AuditAnnotations<'a> {
     decision: &'static str,
     reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    target: Option<&'a Target>,
+}
+
+fn as_text<S: Serializer>(target: &Option<&Target>, serializer: S) -> Result<S::Ok, S::Error> {
+    match target {
+        Some(target) => serializer.collect_str(target),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// The size of a patch for a container or two, and of a response without its patch, in bytes. Both
@@ -52,6 +62,7 @@ const USUAL_LENGTH: usize = 512;
 pub fn write(
     request: &AdmissionRequest<'_>,
     plan: &Plan<'_>,
+    target: Option<&Target>,
     outcome: Outcome,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let patch = match &plan.decision {
@@ -77,6 +88,7 @@ pub fn write(
                 audit_annotations: AuditAnnotations {
                     decision: outcome.as_str(),
                     reason: plan.decision.reason().as_str(),
+                    target,
                 },
             },
         },

@@ -1,6 +1,6 @@
 //! From the body of a request to the body of the response.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 
@@ -10,15 +10,19 @@ use super::{
     outcome::{Mode, Outcome},
     refusal::{Refusal, RefusedRequest},
     response::write,
-    review::read,
+    review::{AdmissionRequest, read},
 };
-use crate::injection::Policy;
+use crate::{
+    injection::Policy,
+    upstreams::{KnownTargets, Target},
+};
 
 /// Reviews requests. The policy is read without a lock, and can be replaced at any time from any
 /// thread.
 pub struct Reviewer {
     policy: ArcSwap<Policy>,
     mode: Mode,
+    targets: Option<Arc<ArcSwap<KnownTargets>>>,
     observers: Vec<Box<dyn Observer>>,
 }
 
@@ -28,7 +32,13 @@ impl Reviewer {
         for observer in &observers {
             observer.policy_changed(None, &policy);
         }
-        Self { policy: ArcSwap::from_pointee(policy), mode, observers }
+        Self { policy: ArcSwap::from_pointee(policy), mode, targets: None, observers }
+    }
+
+    /// Looks up in `targets` what sends requests to a Pod.
+    #[must_use]
+    pub fn with_targets(self, targets: Arc<ArcSwap<KnownTargets>>) -> Self {
+        Self { targets: Some(targets), ..self }
     }
 
     /// Replaces the policy by what `change` makes of it. Changes from several threads at once all
@@ -52,15 +62,25 @@ impl Reviewer {
         let started = Instant::now();
         let request =
             read(body).map_err(|error| RefusedRequest::new(Refusal::MalformedBody, error))?;
-        let plan = decide(&request, &self.policy.load());
+        let target = self.target(&request);
+        let target = target.as_ref();
+        let plan = decide(&request, &self.policy.load(), target);
         let outcome = Outcome::of(&plan.decision, self.mode);
-        let response = write(&request, &plan, outcome)
+        let response = write(&request, &plan, target, outcome)
             .map_err(|error| RefusedRequest::new(Refusal::Internal, error))?;
-        let review = Review { request: &request, plan: &plan, outcome, took: started.elapsed() };
+        let took = started.elapsed();
+        let review = Review { request: &request, plan: &plan, target, outcome, took };
         for observer in &self.observers {
             observer.reviewed(&review);
         }
         Ok(response)
+    }
+
+    fn target(&self, request: &AdmissionRequest<'_>) -> Option<Target> {
+        let known = self.targets.as_ref()?.load();
+        let pod = request.created_pod()?;
+        let labels = pod.metadata.iter().flat_map(|metadata| metadata.labels.iter());
+        Some(known.target(&request.namespace, labels))
     }
 
     /// Reports a request that gets no review.

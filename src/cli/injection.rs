@@ -4,7 +4,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use crate::{
     constants::{DEFAULT_DELAY, DEFAULT_MAX_DELAY, DEFAULT_SHUTDOWN_RESERVE},
-    injection::{GracePolicy, Hook, Policy},
+    injection::{GracePolicy, Hook, Policy, Targets},
     units::{Delay, ShutdownReserve},
 };
 
@@ -52,7 +52,8 @@ impl InjectionArgs {
             return Err(DelayAboveMaximum { delay, max_delay });
         }
         let hook = hook.fixed().unwrap_or(auto);
-        Ok(Policy { delay, max_delay, shutdown_reserve, hook, grace, jobs: inject_jobs })
+        let (jobs, targets) = (inject_jobs, Targets::All);
+        Ok(Policy { delay, max_delay, shutdown_reserve, hook, grace, jobs, targets })
     }
 }
 

@@ -1,19 +1,23 @@
 //! The command line. Each command owns its flags, and says itself which errors are errors of
 //! usage.
 
+mod controller;
 mod inject;
 mod injection;
 mod serve;
 mod tls;
+mod upstreams;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use controller::ControllerArgs;
 pub use inject::{InjectArgs, InjectError, ManifestArgs};
 pub use injection::{DelayAboveMaximum, HookMode, InjectionArgs};
-pub use serve::{ServeArgs, ServeError, TaskEnded};
+pub use serve::{ServeArgs, ServeError, TargetsNotWatched, TaskEnded};
 pub use tls::{SelfManagedArgs, TlsArgs, TlsError, TlsMode};
+pub use upstreams::{ReportFormat, UpstreamsArgs, UpstreamsError};
 
 /// Gives Pods behind Apache APISIX the time to leave its routes before they stop.
 #[derive(Debug, Parser)]
@@ -33,6 +37,9 @@ pub enum Command {
     Inject(InjectArgs),
     /// Remove from manifests what `inject` or the webhook added, and nothing else.
     Uninject(ManifestArgs),
+    /// Tell which Services and workloads of manifests APISIX sends requests to, and through which
+    /// route.
+    Upstreams(UpstreamsArgs),
 }
 
 /// Why a command failed.
@@ -44,6 +51,9 @@ pub enum CommandError {
     /// `inject` or `uninject` failed.
     #[error(transparent)]
     Inject(#[from] InjectError),
+    /// `upstreams` failed.
+    #[error(transparent)]
+    Upstreams(#[from] UpstreamsError),
 }
 
 impl Cli {
@@ -56,6 +66,7 @@ impl Cli {
             Command::Serve(args) => Ok(serve::run(*args)?),
             Command::Inject(args) => Ok(inject::inject(&args)?),
             Command::Uninject(args) => Ok(inject::uninject(&args)?),
+            Command::Upstreams(args) => Ok(upstreams::upstreams(args)?),
         }
     }
 }
@@ -66,6 +77,7 @@ impl CommandError {
         let is_usage = match self {
             Self::Serve(error) => error.is_usage(),
             Self::Inject(error) => error.is_usage(),
+            Self::Upstreams(error) => error.is_usage(),
         };
         if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
     }

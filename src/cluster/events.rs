@@ -31,6 +31,7 @@ use crate::{
     admission::{Observer, Review},
     constants::{API_REQUEST_TIMEOUT, EVENT_INTERVAL, EVENT_QUEUE, EVENTS_OF_A_NAMESPACE},
     injection::{Notice, OwnerReference},
+    upstreams::Target,
 };
 
 /// How many different notes are counted at the same time.
@@ -117,18 +118,24 @@ pub(crate) fn event_queue(
 /// controller.
 impl Observer for EventSender {
     fn reviewed(&self, review: &Review<'_, '_>) {
-        let Review { request, plan, .. } = review;
+        let Review { request, plan, target, .. } = review;
         let owner = request.object.as_ref().and_then(|pod| pod.controller());
         let Some(owner) = owner.filter(|_| request.dry_run != Some(true)) else { return };
         for notice in &plan.notices {
-            self.send(&request.namespace, owner, notice);
+            self.send(&request.namespace, owner, notice, *target);
         }
     }
 }
 
 impl EventSender {
-    fn send(&self, namespace: &str, owner: &OwnerReference<'_>, notice: &Notice) {
-        if let Err(cause) = self.try_send(namespace, owner, notice) {
+    fn send(
+        &self,
+        namespace: &str,
+        owner: &OwnerReference<'_>,
+        notice: &Notice,
+        target: Option<&Target>,
+    ) {
+        if let Err(cause) = self.try_send(namespace, owner, notice, target) {
             self.dropped[cause as usize].inc();
         }
     }
@@ -138,6 +145,7 @@ impl EventSender {
         namespace: &str,
         owner: &OwnerReference<'_>,
         notice: &Notice,
+        target: Option<&Target>,
     ) -> Result<(), Dropped> {
         if self.opted_in.as_ref().is_some_and(|opted_in| !opted_in.contains(namespace)) {
             return Err(Dropped::NotOptedIn);
@@ -159,7 +167,10 @@ impl EventSender {
                 ..ObjectReference::default()
             },
             notice: notice.name().as_str(),
-            note: notice.to_string(),
+            note: match target {
+                Some(target) => format!("{notice} (target: {target})"),
+                None => notice.to_string(),
+            },
         });
         Ok(())
     }
@@ -242,7 +253,7 @@ mod tests {
         let (sender, mut queue) = event_queue(&mut Registry::default(), None);
         let send = |namespace: &str, count: usize| {
             for _ in 0..count {
-                sender.send(namespace, &owner(), &Notice::WindowsNeedsSleep);
+                sender.send(namespace, &owner(), &Notice::WindowsNeedsSleep, None);
             }
         };
         // One namespace has many faults, and another one still has room for its own.
@@ -264,7 +275,7 @@ mod tests {
         let opted_in = OptedIn::of(["shop"]);
         let (sender, mut queue) = event_queue(&mut Registry::default(), Some(opted_in));
         for namespace in ["kube-system", "shop", ""] {
-            sender.send(namespace, &owner(), &Notice::WindowsNeedsSleep);
+            sender.send(namespace, &owner(), &Notice::WindowsNeedsSleep, None);
         }
         let queued = queue.queue.try_recv().unwrap();
         assert_eq!(queued.regarding.namespace.as_deref(), Some("shop"));

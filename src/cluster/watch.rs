@@ -58,16 +58,22 @@ pub(crate) struct Follower<K> {
     retry_delays: ExponentialBackoff,
     /// Not before this is a failed request tried again.
     retry_at: Option<Instant>,
+    on_state: Option<OnState>,
 }
 
 /// Whether the watch works. A change of it is logged once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WatchState {
+pub(crate) enum WatchState {
+    /// It does.
     Working,
     /// The API server does not know the kind.
     Absent,
+    /// It is tried again and again.
     Failing,
 }
+
+/// Learns of each change of a watch's state, with the error if there is one.
+type OnState = Box<dyn Fn(WatchState, Option<&Error>) + Send>;
 
 impl<K> Follower<K>
 where
@@ -86,7 +92,16 @@ where
             is_synced: false,
             retry_delays: retry_delays(),
             retry_at: None,
+            on_state: None,
         }
+    }
+
+    /// Passes each change of the state to `on_state`.
+    pub(crate) fn with_state(
+        self,
+        on_state: impl Fn(WatchState, Option<&Error>) + Send + 'static,
+    ) -> Self {
+        Self { on_state: Some(Box::new(on_state)), ..self }
     }
 
     /// Follows the one object of `api` that is called `object`. The right to list and watch it by
@@ -164,12 +179,16 @@ where
 
     /// Whether the state is a new one, which is logged.
     fn enter(&mut self, state: WatchState, error: Option<&Error>) -> bool {
+        let source = error;
         let (name, error) = (self.name.as_str(), error.map(tracing::field::display));
         if self.state == state {
             tracing::debug!(watch = name, error, ?state, "no change of the watch");
             return false;
         }
         self.state = state;
+        if let Some(on_state) = &self.on_state {
+            on_state(state, source);
+        }
         match state {
             WatchState::Working => tracing::info!(watch = name, "watching again"),
             WatchState::Absent => {

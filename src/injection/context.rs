@@ -4,6 +4,7 @@ use super::{
     pod::{OwnerReference, Pod},
     policy::Policy,
 };
+use crate::upstreams::Target;
 
 /// What a decision depends on beside the Pod.
 #[derive(Clone, Copy, Debug)]
@@ -12,8 +13,8 @@ pub struct Context<'c> {
     pub policy: &'c Policy,
     /// The object that controls the Pod, if there is one.
     pub controller: Option<Controller<'c>>,
-    /// Who sends requests to the Pod.
-    pub target: Target,
+    /// What sends requests to the Pod. `None` if nothing watches Services and routes.
+    pub target: Option<&'c Target>,
     /// The length of all annotations, keys and values, in bytes. `None` if it is far below the limit
     /// of the API server.
     pub annotations_bytes: Option<usize>,
@@ -23,7 +24,7 @@ impl<'c> Context<'c> {
     /// The context of a Pod that names its controller itself.
     pub fn of(pod: &'c Pod<'_>, policy: &'c Policy) -> Self {
         let controller = pod.controller().map(Controller::from);
-        Self { policy, controller, target: Target::default(), annotations_bytes: None }
+        Self { policy, controller, target: None, annotations_bytes: None }
     }
 }
 
@@ -50,12 +51,4 @@ impl<'c> From<&'c OwnerReference<'_>> for Controller<'c> {
     fn from(owner: &'c OwnerReference<'_>) -> Self {
         Self { api_version: &owner.api_version, kind: &owner.kind }
     }
-}
-
-/// Who sends requests to a Pod.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Target {
-    /// Not known: nothing watches Services and routes.
-    #[default]
-    Unknown,
 }

@@ -189,6 +189,10 @@ pub enum Reason {
     /// The Pod runs to completion: its `restartPolicy` is not `Always`. A workflow, a task of a
     /// pipeline or a CI runner receives no requests.
     RunToCompletion,
+    /// No Service selects the Pod, and the policy asks for one.
+    NoService,
+    /// Services select the Pod, no route of APISIX names them, and the policy asks for one.
+    NoRoute,
     /// Every container has its sleep from an earlier review: the API server called the webhook a
     /// second time, or the manifest is a copy of a Pod.
     AlreadyInjected,
@@ -207,6 +211,9 @@ pub enum Reason {
     GraceTooShort,
     /// A sleep from an earlier review is not what applies now: it changes.
     HookOutdated,
+    /// At least one container has no hook, and the policy asks for a Service or a route, of which not
+    /// enough is known: a needless sleep is cheaper than a lost request.
+    TargetUnknown,
     /// None of the above: at least one container has no hook.
     HookMissing,
 }
@@ -219,6 +226,9 @@ impl Reason {
 
     /// Whether the Pod gets sleeps.
     pub const fn injects(self) -> bool {
-        matches!(self, Self::HookMissing | Self::HookOutdated | Self::GraceTooShort)
+        matches!(
+            self,
+            Self::HookMissing | Self::HookOutdated | Self::GraceTooShort | Self::TargetUnknown
+        )
     }
 }

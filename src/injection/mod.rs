@@ -20,7 +20,7 @@ mod pod;
 mod policy;
 mod record;
 
-pub use context::{Context, Controller, Target};
+pub use context::{Context, Controller};
 pub use decision::{Decision, HookPlacement, InjectedContainer, Injection, Plan, Reason};
 pub use grace::GraceRaise;
 pub use hook::Hook;
@@ -31,7 +31,7 @@ pub use pod::{
     HttpGetAction, KnownAnnotations, Labels, Lifecycle, Metadata, NodeSelector, OwnerReference,
     Pod, PodOs, PodSpec, Port, Presence, Probe, SecurityContext, SleepAction, Word,
 };
-pub use policy::{GracePolicy, Policy};
+pub use policy::{GracePolicy, Policy, Targets};
 pub use record::{
     InjectionRecord, ParseRecordError, RecordedChange, RecordedGrace, RecordedHook, Removal,
 };

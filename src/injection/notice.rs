@@ -7,7 +7,7 @@ use strum::{EnumCount, EnumDiscriminants, IntoStaticStr, VariantArray};
 use crate::{
     constants::{
         CONTAINER_DELAYS_ANNOTATION, EXISTING_HOOK_ANNOTATION, INJECT_LABEL, MAX_NOTICES,
-        MAX_WARNING_LENGTH,
+        MAX_WARNING_LENGTH, TARGET_ALWAYS,
     },
     units::Seconds,
 };
@@ -155,6 +155,8 @@ pub enum Accepted {
     ContainerDelay,
     /// One of two words.
     ExistingHook,
+    /// One word.
+    Always,
 }
 
 /// What applies instead of a bad value.
@@ -270,6 +272,7 @@ impl fmt::Display for Accepted {
             }
             Self::ContainerDelay => f.write_str("NAME=SECONDS such as web=15s"),
             Self::ExistingHook => f.write_str("keep or prepend"),
+            Self::Always => f.write_str(TARGET_ALWAYS),
         }
     }
 }

@@ -13,7 +13,8 @@ use super::{
 use crate::{
     constants::{
         ANNOTATIONS, CONTAINER_DELAYS_ANNOTATION, DELAY_ANNOTATION, EXISTING_HOOK_ANNOTATION,
-        INJECT_DISABLED, INJECT_ENABLED, MAX_NOTICES, SHUTDOWN_RESERVE_ANNOTATION,
+        INJECT_DISABLED, INJECT_ENABLED, MAX_NOTICES, SHUTDOWN_RESERVE_ANNOTATION, TARGET_ALWAYS,
+        TARGET_ANNOTATION,
     },
     units::{Delay, OutOfRange, ShutdownReserve},
 };
@@ -30,6 +31,8 @@ pub(super) struct Settings<'p> {
     pub(super) reserve: ShutdownReserve,
     /// Whether a sleep goes before an existing exec hook.
     pub(super) prepend: bool,
+    /// Whether the Pod gets the sleep whoever sends requests to it.
+    pub(super) is_always_target: bool,
 }
 
 impl Settings<'_> {
@@ -70,6 +73,7 @@ pub(super) fn settings<'p>(
         container_delays: container_delays(pod, policy, notices),
         reserve: reserve(pod, policy, notices),
         prepend: prepend(pod, notices),
+        is_always_target: is_always_target(pod, notices),
     }
 }
 
@@ -147,6 +151,15 @@ fn reserve(pod: &Pod<'_>, policy: &Policy, notices: &mut Notices) -> ShutdownRes
             policy.shutdown_reserve
         }
     }
+}
+
+fn is_always_target(pod: &Pod<'_>, notices: &mut Notices) -> bool {
+    let Some(value) = pod.annotation(TARGET_ANNOTATION) else { return false };
+    let is_always = value == TARGET_ALWAYS;
+    if !is_always {
+        notices.push(malformed(TARGET_ANNOTATION, value, Accepted::Always, Instead::Nothing));
+    }
+    is_always
 }
 
 fn prepend(pod: &Pod<'_>, notices: &mut Notices) -> bool {

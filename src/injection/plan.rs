@@ -11,9 +11,13 @@ use super::{
     overrides,
     own_hooks::{longest_own_sleep, look_at_own_hooks},
     pod::{Pod, Presence},
+    policy::Targets,
     record::{InjectionRecord, RecordedGrace},
 };
-use crate::constants::{INJECT_DISABLED, INJECTED_ANNOTATION, MAX_ANNOTATIONS_BYTES};
+use crate::{
+    constants::{INJECT_DISABLED, INJECTED_ANNOTATION, MAX_ANNOTATIONS_BYTES},
+    upstreams::Target,
+};
 
 /// Decides about a Pod at its creation.
 ///
@@ -50,6 +54,11 @@ fn inject<'a>(
     }
     let record: InjectionRecord = pod.record().and_then(|r| r.parse().ok()).unwrap_or_default();
     let settings = overrides::settings(pod, policy, notices);
+    let target = context.target.unwrap_or(&Target::Unknown);
+    if !settings.is_always_target && !policy.targets.include(target) {
+        let has_service = matches!(target, Target::Service { .. });
+        return Err(if has_service { Reason::NoRoute } else { Reason::NoService });
+    }
     let states = hook_states(&pod.spec.containers, &record);
     let longest_own = longest_own_sleep(&states, policy.max_delay);
     let Candidates { mut containers, is_coordinated, needs_native_sleep } =
@@ -65,7 +74,12 @@ fn inject<'a>(
     let mut changes = containers.iter().filter(|container| container.is_change()).peekable();
     let reason = if changes.peek().is_some() {
         let is_new = changes.any(|container| !container.has_ours());
-        if is_new { Reason::HookMissing } else { Reason::HookOutdated }
+        let is_unknown = policy.targets != Targets::All && *target == Target::Unknown;
+        match is_new {
+            true if is_unknown && !settings.is_always_target => Reason::TargetUnknown,
+            true => Reason::HookMissing,
+            false => Reason::HookOutdated,
+        }
     } else if raise.is_some() {
         Reason::GraceTooShort
     } else {
@@ -81,7 +95,8 @@ fn inject<'a>(
 
     let metadata = pod.metadata.as_ref().map(|metadata| metadata.annotations.presence());
     let annotations_were_empty = record.annotations_were_empty || metadata == Some(Presence::Empty);
-    let record = next_record(&containers, fit.recorded, annotations_were_empty);
+    let mut record = next_record(&containers, fit.recorded, annotations_were_empty);
+    record.target = context.target.map(ToString::to_string);
     let has_room_for_record = context.annotations_bytes.is_none_or(|all| {
         let earlier = pod.record().map_or(0, |record| INJECTED_ANNOTATION.len() + record.len());
         all.saturating_sub(earlier) + record.annotation_bytes() <= MAX_ANNOTATIONS_BYTES
@@ -99,5 +114,5 @@ fn next_record(
     let earlier = containers.iter().filter(|container| container.previous.is_some());
     let new = containers.iter().filter(|container| container.previous.is_none());
     let containers = earlier.chain(new).filter_map(InjectedContainer::recorded).collect();
-    InjectionRecord { containers, grace, annotations_were_empty }
+    InjectionRecord { containers, grace, annotations_were_empty, target: None }
 }

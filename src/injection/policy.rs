@@ -6,6 +6,7 @@ use super::hook::Hook;
 use crate::{
     constants::{DEFAULT_DELAY, DEFAULT_MAX_DELAY, DEFAULT_SHUTDOWN_RESERVE},
     units::{Delay, ShutdownReserve},
+    upstreams::Target,
 };
 
 /// What applies to a Pod without annotations of its own, and how far those may go.
@@ -23,6 +24,8 @@ pub struct Policy {
     pub grace: GracePolicy,
     /// Whether the Pods of Jobs get the sleep too.
     pub jobs: bool,
+    /// Which Pods get the sleep, by what sends requests to them.
+    pub targets: Targets,
 }
 
 impl Default for Policy {
@@ -35,6 +38,7 @@ impl Default for Policy {
             hook: Hook::Sleep,
             grace: GracePolicy::Raise,
             jobs: false,
+            targets: Targets::All,
         }
     }
 }
@@ -49,4 +53,27 @@ pub enum GracePolicy {
     Extend,
     /// Never change it: cut a sleep that does not fit
     Never,
+}
+
+/// Which Pods get the sleep, by what sends requests to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Targets {
+    /// All: a needless sleep is cheaper than a lost request
+    #[default]
+    All,
+    /// Those that a Service selects
+    Services,
+    /// Those that a Service selects which a route of APISIX names
+    Upstreams,
+}
+
+impl Targets {
+    /// Whether a Pod is one of them. What is not known counts.
+    pub(super) const fn include(self, target: &Target) -> bool {
+        match (self, target) {
+            (Self::All, _) | (_, Target::Unknown | Target::Upstream { .. }) => true,
+            (Self::Services, Target::Service { .. }) => true,
+            (Self::Services, Target::NoService) | (Self::Upstreams, _) => false,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The record of an injection: the annotation `apisix-prestop/injected`.
 //!
-//! People can read `web=5s,api=5s; grace 30s→45s`. It is also exact: a second review of a Pod
+//! People can read `web=5s,api=5s; grace 30s→45s; target: no Service`. It is also exact: a second review of a Pod
 //! recognizes our hooks by it, and `uninject` removes what it names.
 
 use std::{fmt, str::FromStr};
@@ -31,7 +31,12 @@ pub struct InjectionRecord {
     pub grace: Option<RecordedGrace>,
     /// Whether the Pod had empty `annotations` before.
     pub annotations_were_empty: bool,
+    /// What sends requests to the Pod, as far as it was known at the injection.
+    pub target: Option<String>,
 }
+
+/// Comes before the target of the Pod.
+const TARGET: &str = "target: ";
 
 /// What happened to the grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +96,10 @@ impl fmt::Display for InjectionRecord {
         }
         if self.annotations_were_empty {
             write!(f, "{between}annotations {{}}")?;
+            between = "; ";
+        }
+        if let Some(target) = &self.target {
+            write!(f, "{between}{TARGET}{target}")?;
         }
         Ok(())
     }
@@ -135,6 +144,8 @@ fn parse(text: &str) -> Option<InjectionRecord> {
             record.grace = Some(parse_grace(grace)?);
         } else if part == "annotations {}" {
             record.annotations_were_empty = true;
+        } else if let Some(target) = part.strip_prefix(TARGET) {
+            record.target = Some(target.to_owned());
         } else if place == 0 {
             record.containers = part.split(',').map(parse_hook).collect::<Option<_>>()?;
         } else {
@@ -281,14 +292,15 @@ mod tests {
     #[rstest]
     #[case::one("web=5s", InjectionRecord {
         containers: vec![hook("web", 5, RecordedChange::Added)], ..Default::default() })]
-    #[case::all("web=5s,api=90s{},old=7s+hook; grace 30s→45s; annotations {}", InjectionRecord {
+    #[case::all("web=5s,api=90s{},old=7s+hook; grace 30s→45s; annotations {}; target: no Service", InjectionRecord {
         containers: vec![
             hook("web", 5, RecordedChange::Added),
             hook("api", 90, RecordedChange::AddedToEmptyLifecycle),
             hook("old", 7, RecordedChange::Prepended),
         ],
         grace: Some(RecordedGrace::Raised(GraceRaise { from: Some(30), to: 45 })),
-        annotations_were_empty: true })]
+        annotations_were_empty: true,
+        target: Some("no Service".to_owned()) })]
     #[case::unset("web=5s; grace unset→45s", InjectionRecord {
         containers: vec![hook("web", 5, RecordedChange::Added)],
         grace: Some(RecordedGrace::Raised(GraceRaise { from: None, to: 45 })), ..Default::default() })]

@@ -10,6 +10,8 @@ use super::printable::printable;
 pub(super) struct Object<'v> {
     /// Its kind and name, such as `deployment/web`.
     pub(super) title: String,
+    pub(super) api_version: String,
+    pub(super) kind: String,
     /// Where it is in the document.
     pub(super) path: PointerBuf,
     pub(super) value: &'v Value,
@@ -98,7 +100,14 @@ fn collect<'v>(
     let metadata = &value["metadata"];
     let name = metadata["name"].as_str().or_else(|| metadata["generateName"].as_str());
     let title = printable(&format!("{}/{}", kind.to_lowercase(), name.unwrap_or("(no name)")));
-    objects.push(Object { title, path, value, pods: pods(version, kind, value) });
+    objects.push(Object {
+        title,
+        api_version: version.to_owned(),
+        kind: kind.to_owned(),
+        path,
+        value,
+        pods: pods(version, kind, value),
+    });
 }
 
 fn pods(version: &str, kind: &str, value: &Value) -> Pods {

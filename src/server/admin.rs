@@ -48,10 +48,15 @@ async fn ready(
     State((readiness, reviews)): State<(Arc<Readiness>, ConnectionMetrics)>,
 ) -> (StatusCode, String) {
     match readiness.check() {
-        Ok(()) if reviews.is_crowded() => {
-            (StatusCode::OK, "ready, but clients hold all connections\n".to_owned())
+        Ok(()) => {
+            let crowd = reviews.is_crowded().then(|| "clients hold all connections".to_owned());
+            let problems: Vec<_> = crowd.into_iter().chain(readiness.notes()).collect();
+            let text = match &problems[..] {
+                [] => "ready\n".to_owned(),
+                problems => format!("ready, but {}\n", problems.join("; ")),
+            };
+            (StatusCode::OK, text)
         }
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(problem) => (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")),
     }
 }

@@ -21,3 +21,5 @@ mod properties;
 mod repositories;
 mod router;
 mod serve;
+mod upstreams;
+mod upstreams_command;

@@ -67,7 +67,7 @@ fn the_log_can_be_json() {
         .arg(program_path())
         .args(["serve", "--hook=exec"])
         .args(["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-delay=0"])
-        .args(["--drain-timeout=1s", "--log-format=json", "--events=false"])
+        .args(["--drain-timeout=1s", "--log-format=json", "--events=false", "--upstreams=false"])
         .output()
         .unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
@@ -344,17 +344,26 @@ async fn a_second_signal_aborts(#[case] signal: &str) {
 #[case::propagation_outlives_ca(&["--tls=self-managed", "--ca-lifetime=3m", "--certificate-lifetime=1m"], "error: --ca-propagation 1m must be shorter than a third of --ca-lifetime 3m")]
 #[case::no_dns_name(&["--tls=self-managed", "--service=a b"], "error: --service, --namespace and --cluster-domain do not make a DNS name: \"a b\"")]
 #[case::address_not_ours(&["--listen=192.0.2.1:8443"], "error: --listen: cannot listen on 192.0.2.1:8443: ")]
+#[case::targets(&["--targets=some"], "invalid value 'some' for '--targets <TARGETS>'")]
+#[case::targets_that_nothing_watches(&["--targets=upstreams"], "error: --targets upstreams needs --upstreams true")]
+#[case::controller_version(&["--apisix-version=3"], "invalid value '3' for '--apisix-version <VERSION>'")]
 #[case::unknown_flag(&["--wait=5"], "unexpected argument '--wait'")]
 fn a_bad_flag_is_named_and_the_exit_code_is_2(#[case] flags: &[&str], #[case] message: &str) {
     let mut command = Command::new(program_path());
     // Another port than the default: should a flag be taken, nothing else is in the way.
     command.args(
-        ["serve", "--hook=exec", "--events=false", "--admin-listen=127.0.0.1:0"].iter().filter(
-            |given| {
-                let name = given.split('=').next().unwrap();
-                !flags.iter().any(|flag| flag.starts_with(&format!("{name}=")))
-            },
-        ),
+        [
+            "serve",
+            "--hook=exec",
+            "--events=false",
+            "--upstreams=false",
+            "--admin-listen=127.0.0.1:0",
+        ]
+        .iter()
+        .filter(|given| {
+            let name = given.split('=').next().unwrap();
+            !flags.iter().any(|flag| flag.starts_with(&format!("{name}=")))
+        }),
     );
     let output = command.args(flags).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();

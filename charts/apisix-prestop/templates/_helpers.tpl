@@ -34,7 +34,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Whether the webhook calls the API server. If not, it needs neither a role nor a token. */}}
 {{- define "apisix-prestop.usesApiServer" -}}
-{{- if or (eq .Values.tls.mode "selfManaged") (eq .Values.injection.hook "auto") .Values.events.enabled }}true{{ end }}
+{{- if or (eq .Values.tls.mode "selfManaged") (eq .Values.injection.hook "auto") .Values.events.enabled .Values.upstreams.enabled }}true{{ end }}
 {{- end }}
 
 {{/* Name of the Secret with the certificate. */}}

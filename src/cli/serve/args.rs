@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use clap::{ArgAction, Args};
 
-use super::super::{injection::InjectionArgs, tls::TlsArgs};
+use super::super::{controller::ControllerArgs, injection::InjectionArgs, tls::TlsArgs};
 use crate::{
     admission::Mode,
     constants::{
         DEFAULT_ADMIN_LISTEN, DEFAULT_DRAIN_DELAY, DEFAULT_DRAIN_TIMEOUT, DEFAULT_LISTEN,
         DEFAULT_MAX_CONNECTIONS,
     },
+    injection::Targets,
     telemetry::{LogFilter, LogFormat},
     units::DrainTime,
 };
@@ -27,6 +28,9 @@ pub struct ServeArgs {
     /// Whether to record each warning about a Pod as an Event on the Pod's controller
     #[arg(long, value_name = "BOOL", env = "APISIX_PRESTOP_EVENTS", default_value_t = true, action = ArgAction::Set)]
     pub events: bool,
+    /// Which Pods are targets.
+    #[command(flatten, next_help_heading = "Targets")]
+    pub targets: TargetArgs,
     /// Where to listen.
     #[command(flatten, next_help_heading = "Listeners")]
     pub listeners: ListenerArgs,
@@ -39,6 +43,48 @@ pub struct ServeArgs {
     /// What to log.
     #[command(flatten, next_help_heading = "Log")]
     pub log: LogArgs,
+}
+
+/// Which Pods are targets.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// Which Pods get the sleep, by what sends requests to them. While not enough is known of Services
+    /// and routes, all do
+    #[arg(
+        long,
+        value_name = "TARGETS",
+        env = "APISIX_PRESTOP_TARGETS",
+        value_enum,
+        default_value_t
+    )]
+    pub targets: Targets,
+    /// Whether to watch Services and the routes of APISIX, so that each decision says what sends
+    /// requests to the Pod
+    #[arg(long, value_name = "BOOL", env = "APISIX_PRESTOP_UPSTREAMS", default_value_t = true, action = ArgAction::Set)]
+    pub upstreams: bool,
+    /// The ingress controller of APISIX.
+    #[command(flatten)]
+    pub controller: ControllerArgs,
+}
+
+/// `--targets` asks for what nothing watches.
+#[derive(Debug, thiserror::Error)]
+#[error("--targets {0} needs --upstreams true")]
+pub struct TargetsNotWatched(&'static str);
+
+impl TargetArgs {
+    /// Checks that what `--targets` asks for is watched.
+    ///
+    /// # Errors
+    /// When the flags contradict each other.
+    pub fn check(&self) -> Result<(), TargetsNotWatched> {
+        match self.targets {
+            _ if self.upstreams => Ok(()),
+            Targets::All => Ok(()),
+            Targets::Services => Err(TargetsNotWatched("services")),
+            Targets::Upstreams => Err(TargetsNotWatched("upstreams")),
+        }
+    }
 }
 
 /// Where to listen.

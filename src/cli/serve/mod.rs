@@ -26,7 +26,10 @@ use super::{
 };
 use crate::{
     admission::{Observer, ReviewLog, ReviewMetrics, Reviewer},
-    cluster::{OptedIn, OutdatedKubeletMetrics, choose_hook, connect, event_queue, follow_hook},
+    cluster::{
+        OptedIn, OutdatedKubeletMetrics, UpstreamMetrics, UpstreamWatch, choose_hook, connect,
+        event_queue, follow_hook,
+    },
     injection::{Hook, Policy},
     readiness::Readiness,
     server::{
@@ -37,7 +40,10 @@ use crate::{
     tls::CertificateMetrics,
 };
 
-pub use self::{args::ServeArgs, tasks::TaskEnded};
+pub use self::{
+    args::{ServeArgs, TargetsNotWatched},
+    tasks::TaskEnded,
+};
 
 /// Why the server does not start, or why it ends.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +54,9 @@ pub enum ServeError {
     /// The flags contradict each other.
     #[error(transparent)]
     Flags(#[from] DelayAboveMaximum),
+    /// The flags ask for what nothing watches.
+    #[error(transparent)]
+    Targets(#[from] TargetsNotWatched),
     /// A listener cannot use its address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -72,7 +81,7 @@ impl ServeError {
     /// Whether other flags would help.
     pub(super) const fn is_usage(&self) -> bool {
         match self {
-            Self::Flags(_) | Self::Bind(_) => true,
+            Self::Flags(_) | Self::Targets(_) | Self::Bind(_) => true,
             Self::Certificate(error) => error.is_usage(),
             _ => false,
         }
@@ -95,9 +104,10 @@ pub(super) fn run(args: ServeArgs) -> Result<(), ServeError> {
 }
 
 async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError> {
-    let ServeArgs { injection, mode, events, listeners, tls, shutdown, log: _ } = args;
+    let ServeArgs { injection, mode, events, targets, listeners, tls, shutdown, log: _ } = args;
     // Check the flags before anything is opened.
     injection.policy(Hook::Exec)?;
+    targets.check()?;
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let readiness = Arc::new(Readiness::default());
     let mut registry = telemetry::registry();
@@ -127,10 +137,12 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
     // With --client-ca every review comes from an API server, which asks for these namespaces only.
     let opted_in = (events && !knows_clients).then(OptedIn::default);
     let event_queue = events.then(|| event_queue(&mut registry, opted_in.clone()));
+    let upstream_metrics = targets.upstreams.then(|| UpstreamMetrics::register(&mut registry));
     let router = admin_router(readiness.clone(), connections.clone(), registry);
     tasks.listen(ListenerTask::Admin, accept(admin_listener, router, options.clone()));
 
-    let uses_api_server = injection.hook == HookMode::Auto || events || tls.needs_api_server();
+    let uses_api_server =
+        injection.hook == HookMode::Auto || events || targets.upstreams || tls.needs_api_server();
     let api_thread = if uses_api_server { Some(start_api_thread()?) } else { None };
     let client = match &api_thread {
         // An exec plugin of a kubeconfig may wait for a person.
@@ -149,7 +161,7 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
         choice = HookChoice::new(&injection, client.as_ref(), &kubelets, &background) => choice,
         () = signals.next() => return Ok(()),
     };
-    let policy = injection.policy(choice.hook)?;
+    let policy = Policy { targets: targets.targets, ..injection.policy(choice.hook)? };
     let mut observers: Vec<Box<dyn Observer>> =
         vec![Box::new(ReviewLog::default()), Box::new(review_metrics)];
     if let (Some(client), Some((sender, queue))) = (client.clone(), event_queue) {
@@ -160,7 +172,14 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
         tasks.follow(FollowerTask::Events, queue.publish(client), &background);
         observers.push(Box::new(sender));
     }
-    let reviewer = Arc::new(Reviewer::new(policy, mode, observers));
+    let mut reviewer = Reviewer::new(policy, mode, observers);
+    if let (Some(client), Some(metrics)) = (client.clone(), upstream_metrics) {
+        let controller = targets.controller.into();
+        let upstreams = UpstreamWatch::new(controller, readiness.clone(), metrics);
+        reviewer = reviewer.with_targets(upstreams.known());
+        tasks.follow(FollowerTask::Upstreams, upstreams.follow(client), &background);
+    }
+    let reviewer = Arc::new(reviewer);
     if let Some(client) = client.filter(|_| injection.hook == HookMode::Auto) {
         let reviewer = reviewer.clone();
         let on_answer = move |hook| reviewer.update_policy(|policy| Policy { hook, ..*policy });
@@ -225,7 +244,7 @@ async fn client(thread: &ApiThread, injection: &InjectionArgs) -> Option<Client>
     if injection.hook == HookMode::Auto {
         tracing::warn!(error, "hook auto: no API server to ask, so it means exec");
     } else {
-        tracing::warn!(error, "no API server: there will be no Events");
+        tracing::warn!(error, "no API server: there are no Events, and no targets are known");
     }
     None
 }

@@ -24,6 +24,8 @@ pub(super) enum FollowerTask {
     ClusterVersion,
     #[strum(to_string = "watch on namespaces")]
     Namespaces,
+    #[strum(to_string = "watch on Services and routes")]
+    Upstreams,
     #[strum(to_string = "event queue")]
     Events,
 }

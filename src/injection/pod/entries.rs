@@ -53,7 +53,7 @@ impl Labels<'_> {
     }
 
     /// All labels.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.labels.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 }

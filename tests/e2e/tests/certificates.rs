@@ -61,6 +61,7 @@ impl Webhook {
             format!("--webhook-configuration={NAME}"),
             "--hook=sleep".to_owned(),
             "--events=false".to_owned(),
+            "--upstreams=false".to_owned(),
         ];
         let start = |number| Replica::start(number, &args, more);
         self.replicas = (0..self.count).map(start).collect::<Result<_>>()?;
@@ -419,6 +420,7 @@ async fn only_an_api_server_with_a_certificate_of_the_client_ca_is_answered() ->
             let args = [
                 "--hook=sleep".to_owned(),
                 "--events=false".to_owned(),
+                "--upstreams=false".to_owned(),
                 format!("--tls-cert={}", file("tls.crt")),
                 format!("--tls-key={}", file("tls.key")),
                 format!("--client-ca={ca}"),

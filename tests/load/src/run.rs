@@ -107,7 +107,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 pub(crate) fn start(program: &Path, pair: &Pair, log: &str) -> anyhow::Result<Process> {
     let mut arguments: Vec<String> = ["serve", "--listen={}", "--admin-listen={}"]
         .into_iter()
-        .chain(["--hook=sleep", "--events=false"])
+        .chain(["--hook=sleep", "--events=false", "--upstreams=false"])
         .map(str::to_owned)
         .collect();
     arguments.push(format!("--log={log}"));

@@ -2,12 +2,16 @@
 
 use std::{collections::BTreeMap, fs};
 
-use apisix_prestop::injection::{GracePolicy, Hook, Policy};
+use apisix_prestop::{
+    injection::{GracePolicy, Hook, Policy, Targets},
+    upstreams::{IngressController, KnownTargets, UpstreamIndex},
+};
+use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use crate::repository;
+use crate::{repository, upstreams::index_object};
 
 /// A Pod, a policy, and the expected decision.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +23,7 @@ pub struct Case {
     pub why: String,
     #[serde(default)]
     policy: PolicyValues,
+    target: Option<TargetCase>,
     request: Option<Value>,
     pod: Option<Value>,
     /// The expected decision and Pod.
@@ -38,6 +43,21 @@ struct PolicyValues {
     hook: Option<String>,
     grace: Option<String>,
     jobs: Option<bool>,
+    targets: Option<String>,
+}
+
+/// What sends requests to the Pod, whose label `app` is `web`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum TargetCase {
+    /// Not enough is known.
+    Unknown,
+    /// The ApisixRoute web, via the Service web.
+    Upstream,
+    /// The Service web.
+    Service,
+    /// Nothing.
+    NoService,
 }
 
 /// The expected decision and Pod.
@@ -146,12 +166,17 @@ impl Case {
                 Some(other) => return Err(format!("there is no policy {other} for grace")),
             },
             jobs: values.jobs.unwrap_or(default.jobs),
+            targets: match values.targets.as_deref() {
+                None => default.targets,
+                Some(targets) => Targets::from_str(targets, false)?,
+            },
         })
     }
 
     /// The values of the chart that make the policy, such as `injection.delay=5s`.
     pub fn chart_values(&self) -> Vec<String> {
-        let PolicyValues { delay, max_delay, shutdown_reserve, hook, grace, jobs } = &self.policy;
+        let PolicyValues { delay, max_delay, shutdown_reserve, hook, grace, jobs, targets } =
+            &self.policy;
         let jobs = jobs.map(|jobs| jobs.to_string());
         let values = [
             ("delay", delay),
@@ -160,14 +185,44 @@ impl Case {
             ("hook", hook),
             ("grace", grace),
             ("jobs", &jobs),
+            ("targets", targets),
         ];
         let given = values.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         given.map(|(name, value)| format!("injection.{name}={value}")).collect()
     }
 
-    /// Whether the case is the creation of a Pod, so that the decision needs no request.
+    /// Whether the case is the creation of a Pod about whose targets nothing is known, so that the
+    /// decision needs no more than the Pod.
     pub fn is_creation(&self) -> bool {
-        self.request.is_none()
+        self.request.is_none() && self.target.is_none()
+    }
+
+    /// What is known of targets. `None` if nothing watches them.
+    pub fn targets(&self) -> Option<KnownTargets> {
+        let target = self.target?;
+        let mut index = UpstreamIndex::new(IngressController::default());
+        if matches!(target, TargetCase::Service | TargetCase::Upstream) {
+            index_object(
+                &mut index,
+                &json!({
+                    "apiVersion": "v1", "kind": "Service",
+                    "metadata": {"name": "web", "namespace": "shop"},
+                    "spec": {"selector": {"app": "web"}},
+                }),
+            );
+        }
+        if target == TargetCase::Upstream {
+            let rule = json!({"name": "all", "backends": [{"serviceName": "web"}]});
+            index_object(
+                &mut index,
+                &json!({
+                    "apiVersion": "apisix.apache.org/v2", "kind": "ApisixRoute",
+                    "metadata": {"name": "web", "namespace": "shop"}, "spec": {"http": [rule]},
+                }),
+            );
+        }
+        let is_complete = target != TargetCase::Unknown;
+        Some(KnownTargets { snapshot: index.snapshot(), is_complete })
     }
 
     /// Whether the case can be tried on an API server.

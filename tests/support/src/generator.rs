@@ -1,7 +1,7 @@
 //! Pods and policies as they may come: for the properties, and for the real API server.
 
 use apisix_prestop::{
-    injection::{GracePolicy, Hook, Policy},
+    injection::{GracePolicy, Hook, Policy, Targets},
     units::{Delay, ShutdownReserve},
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -11,14 +11,17 @@ use serde_json::{Map, Value, json};
 pub fn policy() -> impl Strategy<Value = Policy> {
     let grace = select(vec![GracePolicy::Raise, GracePolicy::Extend, GracePolicy::Never]);
     let hook = select(vec![Hook::Sleep, Hook::Exec]);
+    // Of the targets of these Pods nothing is known, so it makes no difference.
+    let targets = Targets::All;
     (0..=3600u32, 0..=3600u32, 0..=3600u32, grace, hook, any::<bool>()).prop_map(
-        |(delay, max_delay, reserve, grace, hook, jobs)| Policy {
+        move |(delay, max_delay, reserve, grace, hook, jobs)| Policy {
             delay: Delay::clamped(delay.min(max_delay)),
             max_delay: Delay::clamped(max_delay),
             shutdown_reserve: ShutdownReserve::clamped(reserve),
             hook,
             grace,
             jobs,
+            targets,
         },
     )
 }

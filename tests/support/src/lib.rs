@@ -22,6 +22,8 @@ pub mod program;
 #[cfg(feature = "router")]
 pub mod router;
 pub mod tls;
+#[cfg(feature = "upstreams")]
+pub mod upstreams;
 
 use std::path::{Path, PathBuf};
 

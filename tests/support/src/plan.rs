@@ -63,10 +63,10 @@ pub fn review_of(pod: &Value) -> Value {
 /// Reads a review, decides, and writes the body of the answer. `None` if the body is no review.
 pub fn answer(body: &[u8], policy: &Policy, look: impl FnOnce(&Plan<'_>)) -> Option<Vec<u8>> {
     let request = admission::read(body).ok()?;
-    let plan = admission::decide(&request, policy);
+    let plan = admission::decide(&request, policy, None);
     look(&plan);
     let outcome = Outcome::of(&plan.decision, Mode::Enforce);
-    Some(admission::write(&request, &plan, outcome).unwrap())
+    Some(admission::write(&request, &plan, None, outcome).unwrap())
 }
 
 /// The patch in the `response` of an answer.

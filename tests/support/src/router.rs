@@ -8,6 +8,7 @@ use apisix_prestop::{
     readiness::Readiness,
     server::{ConnectionMetrics, admin_router, webhook_router},
     telemetry,
+    upstreams::KnownTargets,
 };
 use axum::{
     Router,
@@ -29,10 +30,19 @@ pub struct Server {
 
 impl Server {
     pub fn new(policy: Policy, mode: Mode) -> Self {
+        Self::with_targets(policy, mode, None)
+    }
+
+    /// A server that knows what sends requests to Pods.
+    pub fn with_targets(policy: Policy, mode: Mode, targets: Option<KnownTargets>) -> Self {
         let (mut registry, readiness) = (telemetry::registry(), Arc::new(Readiness::default()));
         let metrics = ReviewMetrics::register(&mut registry);
         let observers = vec![Box::new(ReviewLog::default()) as _, Box::new(metrics) as _];
-        let reviewer = Arc::new(Reviewer::new(policy, mode, observers));
+        let mut reviewer = Reviewer::new(policy, mode, observers);
+        if let Some(targets) = targets {
+            reviewer = reviewer.with_targets(Arc::new(Arc::new(targets).into()));
+        }
+        let reviewer = Arc::new(reviewer);
         let router = webhook_router(reviewer.clone(), readiness.clone());
         let admin = admin_router(readiness.clone(), ConnectionMetrics::default(), registry);
         Self { reviewer, readiness, router, admin }

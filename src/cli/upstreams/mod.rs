@@ -1,0 +1,126 @@
+//! `apisix-prestop upstreams`: which Services and workloads APISIX sends requests to, from manifests.
+
+mod table;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use super::controller::ControllerArgs;
+use crate::{
+    manifests::{ListedObject, ManifestError, list, read_sources},
+    upstreams::{ClusterObject, StringMap, UpstreamIndex, UpstreamReport, Workload, served_by},
+};
+
+/// Why `upstreams` failed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamsError {
+    /// The manifests cannot be read.
+    #[error(transparent)]
+    Manifests(#[from] ManifestError),
+    /// The report cannot be written.
+    #[error("cannot write the report: {0}")]
+    Write(#[from] io::Error),
+}
+
+impl UpstreamsError {
+    /// Whether another input would help.
+    pub(super) const fn is_usage(&self) -> bool {
+        matches!(self, Self::Manifests(_))
+    }
+}
+
+/// The flags of `upstreams`.
+#[derive(Debug, Args)]
+pub struct UpstreamsArgs {
+    /// A file, a directory (its *.yaml, *.yml and *.json), or - for stdin. May be repeated
+    #[arg(short, long, value_name = "FILE|DIR|-", required = true)]
+    pub filename: Vec<PathBuf>,
+    /// Read directories recursively
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// The namespace of objects that do not name one
+    #[arg(short, long, value_name = "NAME", default_value = "default")]
+    pub namespace: String,
+    /// What to write
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub output: ReportFormat,
+    /// The ingress controller of APISIX.
+    #[command(flatten, next_help_heading = "APISIX")]
+    pub controller: ControllerArgs,
+}
+
+/// The format of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Tables for people
+    #[default]
+    Table,
+    /// JSON for programs
+    Json,
+}
+
+/// What cannot be read is named on stderr, and left out.
+#[expect(clippy::print_stderr, reason = "the report is for pipes, what is left out for people")]
+pub(super) fn upstreams(args: UpstreamsArgs) -> Result<(), UpstreamsError> {
+    let UpstreamsArgs { filename, recursive, namespace, output, controller } = args;
+    let (listed, errors) = list(read_sources(&filename, recursive)?);
+    for error in errors {
+        // A path that somebody has typed is another matter than a file in a directory.
+        match &error {
+            ManifestError::Read { path, .. }
+                if filename.iter().any(|it| it.as_os_str() == &**path) =>
+            {
+                return Err(error.into());
+            }
+            _ => eprintln!("skipped: {error}"),
+        }
+    }
+    let mut index = UpstreamIndex::new(controller.into());
+    let mut workloads = Vec::new();
+    for ListedObject { place, api_version, kind, value, pod } in listed {
+        if let Some(kind) = served_by(&api_version, &kind, &value) {
+            index.serve(kind, true);
+        }
+        match ClusterObject::from_manifest(&api_version, &kind, &value, &namespace) {
+            Ok(Some(object)) => index.apply(object),
+            Ok(None) => {}
+            Err(error) => eprintln!("skipped: {place}: {error}"),
+        }
+        if let Some(pod) = pod {
+            workloads.push(workload(kind, &value, &pod, &namespace));
+        }
+    }
+    let report = index.report(workloads);
+    let mut stdout = io::stdout().lock();
+    write(&report, output, &mut stdout)?;
+    Ok(stdout.flush()?)
+}
+
+fn workload(kind: String, value: &Value, pod: &Value, namespace: &str) -> Workload {
+    let metadata = &value["metadata"];
+    let text = |field: &str| metadata[field].as_str().filter(|text| !text.is_empty());
+    let name = text("name").or_else(|| text("generateName")).unwrap_or("(no name)");
+    let labels = pod["metadata"]["labels"].as_object().into_iter().flatten();
+    let labels = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+    Workload {
+        kind,
+        namespace: text("namespace").unwrap_or(namespace).to_owned(),
+        name: name.to_owned(),
+        labels: labels.collect::<StringMap>(),
+    }
+}
+
+fn write(report: &UpstreamReport, format: ReportFormat, to: &mut impl Write) -> io::Result<()> {
+    match format {
+        ReportFormat::Table => to.write_all(table::tables(report).as_bytes()),
+        ReportFormat::Json => {
+            serde_json::to_writer_pretty(&mut *to, report)?;
+            to.write_all(b"\n")
+        }
+    }
+}

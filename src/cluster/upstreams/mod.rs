@@ -1,0 +1,10 @@
+//! Follows the objects that say which Pods APISIX sends requests to.
+
+mod follow;
+mod metrics;
+mod served;
+mod state;
+mod watched;
+
+pub(crate) use follow::UpstreamWatch;
+pub(crate) use metrics::UpstreamMetrics;

@@ -1,0 +1,280 @@
+//! The index of all objects. A change costs what depends on the changed object, not what there is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use super::{
+    controller::{IngressController, Signs, Version, Versions},
+    kind::Kind,
+    lookup::{Dependency, Lookup, Objects},
+    object::{ClusterObject, ObjectId, Spec},
+    owner::ownership,
+    ownership::Ownership,
+    positions::{Position, Positions, positions},
+    snapshot::{NamedBy, NamespaceTargets, ServiceTarget, Snapshot},
+    target::RouteRule,
+};
+use crate::constants::MAX_ROUTES_OF_A_SERVICE;
+
+/// The index of all objects that say which Pods APISIX sends requests to.
+///
+/// Changes are collected; [`Self::snapshot`] evaluates what depends on them.
+#[derive(Debug)]
+pub struct UpstreamIndex {
+    controller: IngressController,
+    served: BTreeSet<Kind>,
+    versions: Versions,
+    objects: Objects,
+    routes: BTreeMap<ObjectId, Route>,
+    /// The routes whose evaluation has looked at something.
+    dependents: HashMap<Dependency, BTreeSet<ObjectId>>,
+    /// The routes that name a Service.
+    named_by: HashMap<ObjectId, BTreeSet<ObjectId>>,
+    stale_routes: BTreeSet<ObjectId>,
+    stale_namespaces: BTreeSet<Arc<str>>,
+    snapshot: Snapshot,
+}
+
+/// A route, evaluated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) ownership: Vec<(Version, Ownership)>,
+    pub(super) positions: Positions,
+    dependencies: BTreeSet<Dependency>,
+}
+
+impl Route {
+    pub(super) fn is_owned(&self) -> bool {
+        self.ownership.iter().any(|(_, ownership)| ownership.is_owned())
+    }
+}
+
+impl UpstreamIndex {
+    /// An empty index.
+    pub fn new(controller: IngressController) -> Self {
+        let versions = controller.version.versions(Signs::default());
+        Self {
+            controller,
+            served: BTreeSet::new(),
+            versions,
+            objects: Objects::default(),
+            routes: BTreeMap::new(),
+            dependents: HashMap::new(),
+            named_by: HashMap::new(),
+            stale_routes: BTreeSet::new(),
+            stale_namespaces: BTreeSet::new(),
+            snapshot: Snapshot::default(),
+        }
+    }
+
+    /// An object was created or has changed.
+    pub fn apply(&mut self, object: ClusterObject) {
+        if self.objects.get(&object.id) == Some(&object) {
+            return;
+        }
+        self.changed(&object.id);
+        self.objects.insert(object);
+    }
+
+    /// An object was deleted.
+    pub fn delete(&mut self, id: &ObjectId) {
+        if self.objects.remove(id).is_some() {
+            self.changed(id);
+        }
+    }
+
+    /// These are all the objects of a kind.
+    pub fn reset(&mut self, kind: Kind, objects: Vec<ClusterObject>) {
+        let kept: BTreeSet<_> = objects.iter().map(|object| &object.id).collect();
+        let known = self.objects.of_kind(kind).map(|object| &object.id);
+        let gone: Vec<_> = known.filter(|id| !kept.contains(id)).cloned().collect();
+        for id in gone {
+            self.delete(&id);
+        }
+        for object in objects {
+            self.apply(object);
+        }
+    }
+
+    /// Whether the API server serves a kind.
+    pub fn serve(&mut self, kind: Kind, is_served: bool) {
+        if is_served {
+            self.served.insert(kind);
+        } else {
+            self.served.remove(&kind);
+        }
+    }
+
+    /// Which Pods are targets now.
+    pub fn snapshot(&mut self) -> Snapshot {
+        self.evaluate();
+        self.snapshot.clone()
+    }
+
+    fn changed(&mut self, id: &ObjectId) {
+        if id.kind.is_route() {
+            self.stale_routes.insert(id.clone());
+        }
+        if id.kind == Kind::Service {
+            self.stale_namespaces.insert(id.namespace.clone());
+        }
+        let depends_on =
+            [Dependency::Object(id.clone()), Dependency::All(id.kind, id.namespace.clone())];
+        for dependency in depends_on {
+            if let Some(routes) = self.dependents.get(&dependency) {
+                self.stale_routes.extend(routes.iter().cloned());
+            }
+        }
+    }
+
+    /// Evaluates what is stale.
+    pub(super) fn evaluate(&mut self) {
+        let versions = self.controller.version.versions(self.signs());
+        if versions != self.versions {
+            self.versions = versions;
+            self.stale_routes.extend(self.routes.keys().cloned());
+        }
+        for id in std::mem::take(&mut self.stale_routes) {
+            let route = self.objects.get(&id).map(|object| self.evaluated(object));
+            self.replace(id, route);
+        }
+        for namespace in std::mem::take(&mut self.stale_namespaces) {
+            let targets = self.targets(&namespace);
+            self.snapshot.replace(&namespace, targets);
+        }
+    }
+
+    fn signs(&self) -> Signs {
+        let is_served = |kind| self.served.contains(&kind);
+        let has_object = |kind| self.objects.of_kind(kind).next().is_some();
+        let has_class = self.objects.of_kind(Kind::IngressClass).any(|class| {
+            matches!(&class.spec, Spec::IngressClass(it) if it.controller == self.controller.name)
+        });
+        Signs {
+            has_gateway_proxy: is_served(Kind::GatewayProxy) || has_object(Kind::GatewayProxy),
+            has_apisix_route: is_served(Kind::ApisixRoute),
+            has_class,
+        }
+    }
+
+    fn evaluated(&self, object: &ClusterObject) -> Route {
+        let lookup = Lookup::new(&self.objects);
+        let mut route = Route::default();
+        for version in self.versions {
+            let ownership = ownership(object, &self.controller, *version, &lookup);
+            if ownership.is_owned() {
+                route.positions.extend(positions(object, *version, &lookup));
+            }
+            route.ownership.push((*version, ownership));
+        }
+        route.dependencies = lookup.into_dependencies();
+        route
+    }
+
+    /// Replaces what is known of a route.
+    fn replace(&mut self, id: ObjectId, route: Option<Route>) {
+        let earlier = self.routes.remove(&id).unwrap_or_default();
+        let exists = route.is_some();
+        let route = route.unwrap_or_default();
+        for dependency in earlier.dependencies.difference(&route.dependencies) {
+            remove(&mut self.dependents, dependency, &id);
+        }
+        for dependency in route.dependencies.difference(&earlier.dependencies) {
+            self.dependents.entry(dependency.clone()).or_default().insert(id.clone());
+        }
+        if earlier.positions != route.positions {
+            for Position { service, .. } in &earlier.positions.named {
+                self.stale_namespaces.insert(service.namespace.clone());
+                remove(&mut self.named_by, service, &id);
+            }
+            for Position { service, .. } in &route.positions.named {
+                self.stale_namespaces.insert(service.namespace.clone());
+                self.named_by.entry(service.clone()).or_default().insert(id.clone());
+            }
+        }
+        if exists {
+            self.routes.insert(id, route);
+        }
+    }
+
+    fn targets(&self, namespace: &str) -> NamespaceTargets {
+        let services = self.objects.in_namespace(Kind::Service, namespace);
+        let services = services.filter_map(|object| match &object.spec {
+            Spec::Service(spec) => Some((&object.id, spec.selector()?)),
+            _ => None,
+        });
+        let targets = services.map(|(id, selector)| ServiceTarget {
+            selector: selector.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            name: id.name.clone(),
+            routes: self.routes_of(id),
+        });
+        NamespaceTargets::new(targets.collect())
+    }
+
+    /// The routes that decide whether a Pod of a Service is a target: one for all of its Pods, and
+    /// before it those for subsets that come first.
+    fn routes_of(&self, service: &ObjectId) -> Vec<NamedBy> {
+        let mut routes: Vec<_> = self
+            .positions_of(service)
+            .map(|(route, position)| NamedBy {
+                is_indirect: position.is_indirect,
+                route: Arc::new(RouteRule { route: route.clone(), rule: position.rule.clone() }),
+                subset: position.subset.clone(),
+            })
+            .collect();
+        routes.sort();
+        // Behind one that sends requests to every Pod, no other one decides.
+        let end = routes.iter().position(|named| named.subset.is_none());
+        let end = end.map_or(routes.len(), |place| place + 1);
+        routes.truncate(end.min(MAX_ROUTES_OF_A_SERVICE));
+        // Beyond the bound every Pod counts: a needless sleep is cheap.
+        if let Some(last) = routes.last_mut().filter(|_| end > MAX_ROUTES_OF_A_SERVICE) {
+            last.subset = None;
+        }
+        routes
+    }
+
+    /// The positions that name a Service, with their routes.
+    pub(super) fn positions_of(
+        &self,
+        service: &ObjectId,
+    ) -> impl Iterator<Item = (&ObjectId, &Position)> {
+        let routes = self.named_by.get(service).into_iter().flatten();
+        let routes = routes.filter_map(|id| self.routes.get_key_value(id));
+        routes.flat_map(move |(id, route)| {
+            let named = route.positions.named.iter();
+            let named = named.filter(move |position| position.service == *service);
+            named.map(move |position| (id, position))
+        })
+    }
+
+    /// All routes, evaluated.
+    pub(super) fn routes(&self) -> impl Iterator<Item = (&ObjectId, &Route)> {
+        self.routes.iter()
+    }
+
+    /// An object.
+    pub(super) fn object(&self, id: &ObjectId) -> Option<&ClusterObject> {
+        self.objects.get(id)
+    }
+
+    /// All Services.
+    pub(super) fn services(&self) -> impl Iterator<Item = &ClusterObject> {
+        self.objects.of_kind(Kind::Service)
+    }
+}
+
+fn remove<K: std::hash::Hash + Eq>(
+    sets: &mut HashMap<K, BTreeSet<ObjectId>>,
+    key: &K,
+    id: &ObjectId,
+) {
+    if let Some(set) = sets.get_mut(key) {
+        set.remove(id);
+        if set.is_empty() {
+            sets.remove(key);
+        }
+    }
+}

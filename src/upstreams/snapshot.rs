@@ -1,0 +1,124 @@
+//! Which Pods are targets, at one moment. A snapshot never changes, and shares what is equal with
+//! the one before.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use rpds::HashTrieMapSync;
+
+use super::{
+    string_map::StringMap,
+    target::{RouteRule, Target},
+};
+
+/// Which Pods are targets, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    namespaces: HashTrieMapSync<Arc<str>, Arc<NamespaceTargets>>,
+}
+
+/// The Services of a namespace, in the order of the first label of their selectors.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct NamespaceTargets(Vec<ServiceTarget>);
+
+/// A Service that selects Pods, and the routes that name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServiceTarget {
+    /// Its selector, which is not empty.
+    pub(super) selector: Vec<(String, String)>,
+    pub(super) name: Arc<str>,
+    /// Whom it gets requests from. What is first applies first.
+    pub(super) routes: Vec<NamedBy>,
+}
+
+/// A route that names a Service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NamedBy {
+    pub(super) is_indirect: bool,
+    pub(super) route: Arc<RouteRule>,
+    /// Labels that a Pod has to have beside those of the selector.
+    pub(super) subset: Option<Arc<StringMap>>,
+}
+
+impl Snapshot {
+    /// What sends requests to a Pod with these labels.
+    pub fn target<'l, L>(&self, namespace: &str, labels: L) -> Target
+    where
+        L: Iterator<Item = (&'l str, &'l str)> + Clone,
+    {
+        let Some(services) = self.namespaces.get(namespace) else { return Target::NoService };
+        let has = |key: &str, value: &str| labels.clone().any(|label| label == (key, value));
+        let mut selected = None::<&Arc<str>>;
+        let mut best = None::<(bool, &Arc<str>, &NamedBy)>;
+        for (key, value) in labels.clone() {
+            for service in services.starting_with(key, value) {
+                if !service.selector[1..].iter().all(|(key, value)| has(key, value)) {
+                    continue;
+                }
+                selected = Some(selected.map_or(&service.name, |name| name.min(&service.name)));
+                let named = service.routes.iter().find(|named| {
+                    let mut subset = named.subset.iter().flat_map(|subset| subset.iter());
+                    subset.all(|(key, value)| has(key, value))
+                });
+                if let Some(named) = named {
+                    let found = (named.is_indirect, &service.name, named);
+                    best = Some(best.map_or(found, |best| best.min(found)));
+                }
+            }
+        }
+        match (best, selected) {
+            (Some((is_indirect, service, named)), _) => Target::Upstream {
+                route: named.route.clone(),
+                service: service.clone(),
+                is_indirect,
+            },
+            (None, Some(service)) => Target::Service { service: service.clone() },
+            (None, None) => Target::NoService,
+        }
+    }
+
+    /// The namespaces that have a Service with a selector.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.namespaces.keys()
+    }
+
+    /// The namespaces in which a target may differ between two snapshots.
+    pub fn changed_since(&self, earlier: &Self) -> BTreeSet<Arc<str>> {
+        let differs = |a: &Self, b: &Self| -> Vec<Arc<str>> {
+            let differs = a.namespaces.iter().filter(|(name, targets)| {
+                b.namespaces.get(*name).is_none_or(|other| !Arc::ptr_eq(targets, other))
+            });
+            differs.map(|(name, _)| name.clone()).collect()
+        };
+        differs(self, earlier).into_iter().chain(differs(earlier, self)).collect()
+    }
+
+    /// Replaces the Services of a namespace. Returns whether they differ.
+    pub(super) fn replace(&mut self, namespace: &Arc<str>, targets: NamespaceTargets) -> bool {
+        if targets.0.is_empty() {
+            return self.namespaces.remove_mut(namespace);
+        }
+        if self.namespaces.get(namespace).is_some_and(|earlier| **earlier == targets) {
+            return false;
+        }
+        self.namespaces.insert_mut(namespace.clone(), Arc::new(targets));
+        true
+    }
+}
+
+impl NamespaceTargets {
+    pub(super) fn new(mut services: Vec<ServiceTarget>) -> Self {
+        services.sort_by(|a, b| (&a.selector, &a.name).cmp(&(&b.selector, &b.name)));
+        Self(services)
+    }
+
+    /// The Services whose selector begins with this label.
+    fn starting_with(&self, key: &str, value: &str) -> &[ServiceTarget] {
+        let first = |service: &ServiceTarget| {
+            let (first_key, first_value) = &service.selector[0];
+            (first_key.as_str(), first_value.as_str()).cmp(&(key, value))
+        };
+        let start = self.0.partition_point(|service| first(service).is_lt());
+        let length = self.0[start..].partition_point(|service| first(service).is_eq());
+        &self.0[start..start + length]
+    }
+}
