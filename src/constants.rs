@@ -183,8 +183,15 @@ pub const EVENT_INTERVAL: Duration = Duration::from_millis(200);
 
 // ---- Which Pods APISIX sends requests to -------------------------------------------------------
 
-/// Most different places of one route that name a Service. Further ones are not read.
+/// Most different places of one route that name a Service. A route with more names none, and every Pod
+/// of its namespace may be a target.
 pub const MAX_NAMED_SERVICES: usize = 1024;
+/// Most places of all routes of a namespace that name a Service. With more, every Pod of the namespace
+/// may be a target: nobody who may write routes in one namespace takes the memory of all.
+pub const MAX_NAMED_SERVICES_OF_A_NAMESPACE: usize = 20_000;
+/// Most bytes of all Services, routes and the like of a namespace, as the API server sends what is read
+/// of them. With more, the same holds.
+pub const MAX_NAMESPACE_BYTES: usize = 8 * 1024 * 1024;
 /// Most routes of a Service that each send requests to a subset of its Pods. With more, all of its
 /// Pods count.
 pub const MAX_ROUTES_OF_A_SERVICE: usize = 64;

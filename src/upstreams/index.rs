@@ -9,6 +9,7 @@ use super::{
     controller::{IngressController, Signs, Version, Versions},
     kind::Kind,
     lookup::{Dependency, Lookup, Objects},
+    namespace_room::NamespaceRoom,
     object::{ClusterObject, ObjectId, Spec},
     owner::ownership,
     ownership::Ownership,
@@ -34,6 +35,7 @@ pub struct UpstreamIndex {
     named_by: HashMap<ObjectId, BTreeSet<ObjectId>>,
     stale_routes: BTreeSet<ObjectId>,
     stale_namespaces: BTreeSet<Arc<str>>,
+    room: NamespaceRoom,
     snapshot: Snapshot,
 }
 
@@ -65,28 +67,38 @@ impl UpstreamIndex {
             named_by: HashMap::new(),
             stale_routes: BTreeSet::new(),
             stale_namespaces: BTreeSet::new(),
+            room: NamespaceRoom::default(),
             snapshot: Snapshot::default(),
         }
     }
 
     /// An object was created or has changed.
     pub fn apply(&mut self, object: ClusterObject) {
-        if self.objects.get(&object.id) == Some(&object) {
+        let earlier = self.objects.get(&object.id);
+        if earlier == Some(&object) {
             return;
         }
+        let earlier = earlier.map_or(0, |object| object.bytes);
         self.changed(&object.id);
-        self.objects.insert(object);
+        if self.room.takes(&object, earlier) {
+            self.objects.insert(object);
+        } else {
+            self.stale_namespaces.insert(object.id.namespace.clone());
+            self.delete(&object.id);
+        }
     }
 
     /// An object was deleted.
     pub fn delete(&mut self, id: &ObjectId) {
-        if self.objects.remove(id).is_some() {
+        if let Some(object) = self.objects.remove(id) {
+            self.room.free(id, object.bytes);
             self.changed(id);
         }
     }
 
     /// These are all the objects of a kind.
     pub fn reset(&mut self, kind: Kind, objects: Vec<ClusterObject>) {
+        self.stale_namespaces.extend(self.room.forget(kind));
         let kept: BTreeSet<_> = objects.iter().map(|object| &object.id).collect();
         let known = self.objects.of_kind(kind).map(|object| &object.id);
         let gone: Vec<_> = known.filter(|id| !kept.contains(id)).cloned().collect();
@@ -177,7 +189,8 @@ impl UpstreamIndex {
     fn replace(&mut self, id: ObjectId, route: Option<Route>) {
         let earlier = self.routes.remove(&id).unwrap_or_default();
         let exists = route.is_some();
-        let route = route.unwrap_or_default();
+        let mut route = route.unwrap_or_default();
+        self.room.bound(&id, &earlier.positions, &mut route.positions);
         for dependency in earlier.dependencies.difference(&route.dependencies) {
             remove(&mut self.dependents, dependency, &id);
         }
@@ -185,6 +198,7 @@ impl UpstreamIndex {
             self.dependents.entry(dependency.clone()).or_default().insert(id.clone());
         }
         if earlier.positions != route.positions {
+            self.stale_namespaces.insert(id.namespace.clone());
             for Position { service, .. } in &earlier.positions.named {
                 self.stale_namespaces.insert(service.namespace.clone());
                 remove(&mut self.named_by, service, &id);
@@ -210,7 +224,7 @@ impl UpstreamIndex {
             name: id.name.clone(),
             routes: self.routes_of(id),
         });
-        NamespaceTargets::new(targets.collect())
+        NamespaceTargets::new(targets.collect(), self.room.is_cut(namespace))
     }
 
     /// The routes that decide whether a Pod of a Service is a target: one for all of its Pods, and

@@ -18,6 +18,7 @@ mod known;
 mod limit;
 mod lookup;
 mod manifest;
+mod namespace_room;
 mod object;
 mod owner;
 mod ownership;

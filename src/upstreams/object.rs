@@ -55,6 +55,8 @@ pub struct ClusterObject {
     pub annotations: StringMap,
     /// What the rules read of its spec.
     pub spec: Spec,
+    /// How long the text was that it was read from, in bytes.
+    pub bytes: usize,
 }
 
 /// What the rules read of the spec of an object.
@@ -105,7 +107,13 @@ impl ClusterObject {
     pub fn new(id: ObjectId, labels: StringMap, mut annotations: StringMap, spec: Spec) -> Self {
         annotations.retain(|key, _| Self::reads_annotation(key));
         let labels = if id.kind == Kind::Namespace { labels } else { StringMap::new() };
-        Self { id, labels, annotations, spec }
+        Self { id, labels, annotations, spec, bytes: 0 }
+    }
+
+    /// The same, read from a text of so many bytes.
+    #[must_use]
+    pub fn with_bytes(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
     }
 
     /// Whether a rule reads an annotation.

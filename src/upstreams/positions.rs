@@ -35,12 +35,14 @@ pub struct Position {
 /// Where a route names Services.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Positions {
-    /// At most [`MAX_NAMED_SERVICES`].
+    /// At most [`MAX_NAMED_SERVICES`] for each version of the controller.
     pub(super) named: BTreeSet<Position>,
     /// Services of other namespaces, where no ReferenceGrant permits to name them.
     pub(super) refused: BTreeSet<ObjectId>,
     /// What no sleep cures, where no Service is known.
     pub(super) limits: BTreeSet<Limit>,
+    /// Whether there are more than are kept: then none are.
+    pub(super) is_cut: bool,
 }
 
 /// The positions of a route, by the rules of `version`.
@@ -176,8 +178,12 @@ impl<'o> PositionReader<'_, 'o> {
     }
 
     fn push(&mut self, position: Position) {
-        if self.found.named.len() < MAX_NAMED_SERVICES {
-            self.found.named.insert(position);
+        if self.found.is_cut {
+            return;
+        }
+        self.found.named.insert(position);
+        if self.found.named.len() > MAX_NAMED_SERVICES {
+            self.found = Positions::cut();
         }
     }
 
@@ -315,6 +321,11 @@ impl<'o> PositionReader<'_, 'o> {
 }
 
 impl Positions {
+    /// Those of a route that names more Services than are kept.
+    pub(super) fn cut() -> Self {
+        Self { is_cut: true, ..Self::default() }
+    }
+
     /// Adds what another version of the controller finds.
     pub(super) fn extend(&mut self, other: Self) {
         self.named.extend(other.named);
@@ -322,6 +333,7 @@ impl Positions {
         self.refused.extend(other.refused);
         self.refused.retain(|service| !self.named.iter().any(|it| it.service == *service));
         self.limits.extend(other.limits);
+        self.is_cut |= other.is_cut;
     }
 }
 

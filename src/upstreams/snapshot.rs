@@ -16,9 +16,14 @@ pub struct Snapshot {
     namespaces: HashTrieMapSync<Arc<str>, Arc<NamespaceTargets>>,
 }
 
-/// The Services of a namespace, in the order of the first label of their selectors.
+/// The Services of a namespace.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct NamespaceTargets(Vec<ServiceTarget>);
+pub(super) struct NamespaceTargets {
+    /// In the order of the first label of their selectors.
+    services: Vec<ServiceTarget>,
+    /// Whether there is more than is kept.
+    is_cut: bool,
+}
 
 /// A Service that selects Pods, and the routes that name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +76,7 @@ impl Snapshot {
                 service: service.clone(),
                 is_indirect,
             },
+            (None, _) if services.is_cut => Target::Unknown,
             (None, Some(service)) => Target::Service { service: service.clone() },
             (None, None) => Target::NoService,
         }
@@ -94,7 +100,7 @@ impl Snapshot {
 
     /// Replaces the Services of a namespace. Returns whether they differ.
     pub(super) fn replace(&mut self, namespace: &Arc<str>, targets: NamespaceTargets) -> bool {
-        if targets.0.is_empty() {
+        if targets.services.is_empty() && !targets.is_cut {
             return self.namespaces.remove_mut(namespace);
         }
         if self.namespaces.get(namespace).is_some_and(|earlier| **earlier == targets) {
@@ -106,9 +112,9 @@ impl Snapshot {
 }
 
 impl NamespaceTargets {
-    pub(super) fn new(mut services: Vec<ServiceTarget>) -> Self {
+    pub(super) fn new(mut services: Vec<ServiceTarget>, is_cut: bool) -> Self {
         services.sort_by(|a, b| (&a.selector, &a.name).cmp(&(&b.selector, &b.name)));
-        Self(services)
+        Self { services, is_cut }
     }
 
     /// The Services whose selector begins with this label.
@@ -117,8 +123,8 @@ impl NamespaceTargets {
             let (first_key, first_value) = &service.selector[0];
             (first_key.as_str(), first_value.as_str()).cmp(&(key, value))
         };
-        let start = self.0.partition_point(|service| first(service).is_lt());
-        let length = self.0[start..].partition_point(|service| first(service).is_eq());
-        &self.0[start..start + length]
+        let start = self.services.partition_point(|service| first(service).is_lt());
+        let length = self.services[start..].partition_point(|service| first(service).is_eq());
+        &self.services[start..start + length]
     }
 }

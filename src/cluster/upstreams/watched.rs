@@ -77,6 +77,7 @@ impl WatchedObject {
         });
         let ObjectMeta { labels, annotations, .. } = self.metadata;
         ClusterObject::new(id, labels.unwrap_or_default(), annotations.unwrap_or_default(), spec)
+            .with_bytes(text.len())
     }
 }
 
