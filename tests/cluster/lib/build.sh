@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Builds every program, one at a time, into a cache folder named after a hash of all inputs.
 
-# Name and Go package. Programs in own/ are not in the PATH of `run`.
+# Name, Go package, and the folder of its Go module if it has another one. Programs in own/ are not in the PATH of `run`.
 readonly components="
 kube-apiserver           k8s.io/kubernetes/cmd/kube-apiserver
 kube-controller-manager  k8s.io/kubernetes/cmd/kube-controller-manager
@@ -17,6 +17,7 @@ helm                     helm.sh/helm/v4/cmd/helm
 kubeconform              github.com/yannh/kubeconform/cmd/kubeconform
 helm-docs                github.com/norwoodj/helm-docs/cmd/helm-docs
 helm-unittest            github.com/helm-unittest/helm-unittest/cmd/helm-unittest
+apisix-ingress-controller github.com/apache/apisix-ingress-controller apisix-ingress-controller
 own/pki                  ./pki
 own/image                ./image
 own/schemas              ./schemas
@@ -36,6 +37,7 @@ ldflags() { # ldflags NAME
     kubeconform) flags+=" -X main.version=v$KUBECONFORM" ;;
     helm-docs) flags+=" -X main.version=$HELM_DOCS" ;;
     helm-unittest) flags+=" -X github.com/helm-unittest/helm-unittest/internal/build.version=$HELM_UNITTEST" ;;
+    apisix-ingress-controller) flags+=" -X github.com/apache/apisix-ingress-controller/pkg/version._buildVersion=$APISIX_INGRESS_CONTROLLER" ;;
     helm) flags+=" -X helm.sh/helm/v4/internal/version.version=v$HELM" ;;
     containerd* | ctr) flags+=" -X github.com/containerd/containerd/v2/version.Version=$CONTAINERD" ;;
   esac
@@ -43,13 +45,13 @@ ldflags() { # ldflags NAME
 }
 
 tools_hash() {
-  local name package
+  local name package module
   {
     echo "${build_flags[@]}"
-    while read -r name package; do
-      echo "$name $package $(ldflags "$name")"
+    while read -r name package module; do
+      echo "$name $package $module $(ldflags "$name")"
     done <<<"$components"
-    cat "$here"/go.{mod,sum}
+    cat "$here"/{.,apisix-ingress-controller}/go.{mod,sum}
     find "$here" -name '*.go' ! -name '*_test.go' -print0 | sort -z | xargs -0 cat
   } | sha256sum | cut -c 1-12
 }
@@ -71,14 +73,14 @@ build_tools() {
   need_go
   mkdir -p "$tools/own" "$cache/timings/own"
 
-  local lock name package
+  local lock name package module
   exec {lock}>"$cache/build.lock"
   if ! flock --nonblock "$lock"; then
     say "another build is running: waiting for it"
     flock "$lock"
   fi
-  while read -r name package; do
-    [[ -z $name || -x $tools/$name ]] || build_component "$name" "$package"
+  while read -r name package module; do
+    [[ -z $name || -x $tools/$name ]] || build_component "$name" "$package" "$module"
   done <<<"$components"
   touch "$tools/complete"
   exec {lock}>&-
@@ -90,11 +92,11 @@ build_tools() {
   done
 }
 
-build_component() { # build_component NAME PACKAGE
+build_component() { # build_component NAME PACKAGE [MODULE]
   local timing=$cache/timings/$1 log=$tools/build.log last="" began=$SECONDS
   [[ ! -s $timing ]] || last=" (last time $(duration "$(<"$timing")"))"
   printf 'building %s%s … ' "$1" "$last"
-  if ! CGO_ENABLED=0 go build -C "$here" "${build_flags[@]}" -ldflags "$(ldflags "$1")" -o "$tools/$1.part" "$2" 2>"$log"; then
+  if ! CGO_ENABLED=0 go build -C "$here/${3:-.}" "${build_flags[@]}" -ldflags "$(ldflags "$1")" -o "$tools/$1.part" "$2" 2>"$log"; then
     echo failed
     tail -n 30 "$log" >&2
     die "could not build $1"
@@ -107,5 +109,5 @@ build_component() { # build_component NAME PACKAGE
 
 build_image() {
   build_tools >&2
-  "$tools/own/image" "$@"
+  "$tools/own/image" -s "tools:/=$tools" "$@"
 }

@@ -26,7 +26,9 @@ setup() {
   state=${APISIX_PRESTOP_STATE:-/var/tmp/apisix-prestop}/$name
   cgroup=apisix-prestop-$name
   tools=$cache/tools-$(tools_hash)
-  crds=$cache/crds/cert-manager-v$CERT_MANAGER
+  cert_manager_crds=$cache/crds/cert-manager-v$CERT_MANAGER
+  apisix_crds=$cache/crds/apisix-ingress-controller-v$APISIX_INGRESS_CONTROLLER
+  gateway_api_crds=$cache/crds/gateway-api-v$GATEWAY_API
 }
 
 need_root() {

@@ -48,7 +48,7 @@ down() {
 # --kill-child stops the cluster when unshare is killed. The cluster must not inherit the lock.
 launch() { # launch LOCK
   local lock=$1
-  export name state tools crds node_address service_range service_address pod_range containerd_socket
+  export name state tools cert_manager_crds node_address service_range service_address pod_range containerd_socket
   setsid unshare --mount --net --pid --uts --ipc --fork --kill-child \
     bash "$here/lib/node.sh" </dev/null &>"$state/logs/node.log" {lock}>&- &
   unshare_pid=$!
@@ -167,6 +167,7 @@ inside() {
 print_env() {
   echo "export PATH=$(printf %q "$tools"):\$PATH"
   echo "export KUBECONFIG=$(printf %q "$state/pki/admin.kubeconfig")"
+  echo "export APISIX_CRDS=$(printf %q "$apisix_crds") GATEWAY_API_CRDS=$(printf %q "$gateway_api_crds")"
 }
 
 run() {

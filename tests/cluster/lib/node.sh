@@ -82,7 +82,7 @@ for image in "$state"/images/*.tar; do
   await containerd 30 ctr -a "$containerd_socket" -n k8s.io images import "$image"
 done
 await kube-apiserver 60 kubectl get --raw /readyz
-kubectl create -f "$crds" &
+kubectl create -f "$cert_manager_crds" &
 crds_pid=$!
 
 # Each of the thirty controllers requests a token at the start. With the default limits, this takes 6 s.

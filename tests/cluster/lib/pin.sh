@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Writes go.mod and go.sum anew from the versions file.
+# Writes go.mod and go.sum of both Go modules anew from the versions file.
 
 pin() (
   need_go
@@ -9,10 +9,17 @@ pin() (
   kubernetes=$(download_go_mod "k8s.io/kubernetes@v$KUBERNETES")
   helm_unittest=$(download_go_mod "github.com/helm-unittest/helm-unittest@v$HELM_UNITTEST")
   go_mod "$kubernetes" "$helm_unittest" >go.mod
-  GOFLAGS=-mod=mod go mod tidy || die "the versions are not compatible: see the messages above"
-  mv go.mod go.sum "$here/"
+  tidy_into "$here"
   say "wrote tests/cluster/go.mod and go.sum for Kubernetes $KUBERNETES"
+  controller_go_mod "$kubernetes" >go.mod
+  tidy_into "$here/apisix-ingress-controller"
+  say "wrote those of apisix-ingress-controller $APISIX_INGRESS_CONTROLLER"
 )
+
+tidy_into() { # tidy_into FOLDER: adds to go.mod what it lacks, and moves it there with its go.sum
+  GOFLAGS=-mod=mod go mod tidy || die "the versions are not compatible: see the messages above"
+  mv go.mod go.sum "$1/"
+}
 
 download_go_mod() { # download_go_mod MODULE@VERSION: prints the path of its go.mod
   local module
@@ -36,7 +43,7 @@ module apisix-prestop/tests/cluster
 $(grep '^go ' "$1")
 
 tool (
-$(awk '$2 ~ /\// && $2 !~ /^\.\// { print "\t" $2 }' <<<"$components")
+$(awk 'NF == 2 && $2 !~ /^\.\// { print "\t" $2 }' <<<"$components")
 )
 
 require (
@@ -59,5 +66,19 @@ $(excluded_utils "$@")
 replace (
 $(sed -n "s|^\t\(k8s\.io/[^ ]*\) => \./staging/.*|\t\1 => \1 v0.${KUBERNETES#1.}|p" "$1")
 )
+END
+}
+
+# With the versions of the other module, the controller would not compile.
+controller_go_mod() { # controller_go_mod KUBERNETES_GO_MOD
+  cat <<END
+// Written by tests/cluster/cluster pin: change tests/cluster/versions instead.
+module apisix-prestop/tests/cluster/apisix-ingress-controller
+
+$(grep '^go ' "$1")
+
+tool github.com/apache/apisix-ingress-controller
+
+require github.com/apache/apisix-ingress-controller v$APISIX_INGRESS_CONTROLLER
 END
 }
