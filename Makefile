@@ -8,23 +8,25 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 TRIPLE := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 IMAGE := apisix-prestop:$(VERSION)
 FIXTURES_IMAGE := apisix-prestop-fixtures:$(VERSION)
+CONTROLLER_IMAGE := apisix-ingress-controller:$(shell sed -n 's/^APISIX_INGRESS_CONTROLLER=//p' tests/cluster/versions)
 IMAGES := target/images
 RELEASE := target/$(TRIPLE)/release
 STEP := tests/checks/step
 CHART := charts/apisix-prestop
 
-# local: a Kubernetes of its own on this machine. existing: the cluster of KUBECONFIG, with both
+# local: a Kubernetes of its own on this machine. existing: the cluster of KUBECONFIG, with all
 # images loaded before.
 CLUSTER ?= local
 CLUSTER_COMMAND := tests/cluster/cluster
 # The images that the tests use in either.
 export E2E_IMAGE ?= $(IMAGE)
 export E2E_FIXTURES_IMAGE ?= $(FIXTURES_IMAGE)
+export E2E_CONTROLLER_IMAGE ?= $(CONTROLLER_IMAGE)
 
 ##@ The two commands
 
 .PHONY: demo
-demo: $(if $(filter existing,$(CLUSTER)),programs) ## Roll a Deployment with and without the webhook on a local Kubernetes, and count failed requests
+demo: $(if $(filter existing,$(CLUSTER)),programs) ## Roll Deployments with and without the webhook on a local Kubernetes, and count failed requests
 	@CLUSTER_NAME=demo tests/e2e/in-cluster --keep $(RELEASE)/demo
 
 PARTS := lint unit chart cluster e2e fuzz-short bench-short soak-short
@@ -131,10 +133,11 @@ programs:
 	@install -D $(RELEASE)/fixtures target/rootfs-fixtures/fixtures
 
 .PHONY: images
-images: programs ## Build both images as files for `docker load`, without Docker
+images: programs ## Build the images as files for `docker load`, without Docker
 	@mkdir -p $(IMAGES)
 	@$(CLUSTER_COMMAND) build-image -f Dockerfile -t $(IMAGE) -s build:/src=. -o $(IMAGES)/apisix-prestop.tar
 	@$(CLUSTER_COMMAND) build-image -f tests/fixtures/Dockerfile -t $(FIXTURES_IMAGE) -s build:/src=. -o $(IMAGES)/fixtures.tar
+	@$(CLUSTER_COMMAND) build-image -f tests/cluster/apisix-ingress-controller/Dockerfile -t $(CONTROLLER_IMAGE) -o $(IMAGES)/apisix-ingress-controller.tar
 
 ##@ Upkeep
 

@@ -55,3 +55,21 @@ pub async fn run_with_input(program: &str, args: &[&str], input: &str) -> Result
     );
     Ok(Output { stdout, stderr })
 }
+
+/// Runs kubectl in a namespace.
+///
+/// # Errors
+/// As [`run`].
+pub async fn kubectl(namespace: &str, args: &[&str]) -> Result<()> {
+    run("kubectl", &[&["-n", namespace], args].concat()).await?;
+    Ok(())
+}
+
+/// Applies a manifest in a namespace.
+///
+/// # Errors
+/// As [`run`].
+pub async fn apply(namespace: &str, manifest: &str) -> Result<()> {
+    run_with_input("kubectl", &["-n", namespace, "apply", "-f", "-"], manifest).await?;
+    Ok(())
+}

@@ -3,9 +3,12 @@
 
 pub mod command;
 pub mod dry_run;
+pub mod gateway;
 pub mod installation;
 pub mod namespace;
 pub mod provided_certificate;
 pub mod replica;
+pub mod resource_version;
 pub mod rollout;
+pub mod route;
 pub mod storm;

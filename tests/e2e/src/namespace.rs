@@ -8,7 +8,7 @@ use kube::Client;
 
 use crate::{
     command::{run, run_with_input},
-    installation,
+    gateway, installation,
 };
 
 /// The label with which a namespace opts in, as YAML.
@@ -83,6 +83,8 @@ async fn dump(namespace: &str) {
         ["-n", namespace, "describe", "pods", "--show-events=false", "--chunk-size=0"],
         ["-n", webhook, "get", "pods", "-o", "wide"],
         ["-n", webhook, "logs", "--tail=50", "-l", selector],
+        ["-n", gateway::NAMESPACE, "logs", "--tail=50", "--prefix", "pod/gateway"],
+        ["-n", gateway::NAMESPACE, "logs", "--tail=50", "--prefix", "deployment/controller"],
     ] {
         let output = match run("kubectl", &args).await {
             Ok(output) => output.stdout,

@@ -1,4 +1,4 @@
-//! A rolling update behind a gateway, under steady load, with the failed requests counted.
+//! A rolling update behind the gateway, under steady load, with the failed requests counted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,26 +12,27 @@ use apisix_prestop_fixtures::{
     load::LoadSummary,
 };
 use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, ResourceExt,
     api::{ListParams, LogParams, WatchEvent, WatchParams},
 };
 use serde::de::DeserializeOwned;
-use support::eventually;
 use tokio::time::{sleep, timeout};
 
-use crate::command::{run, run_with_input};
+use crate::{
+    command::{apply, kubectl},
+    gateway::{self, PROPAGATION_DELAY},
+    resource_version,
+    route::Route,
+};
 
-/// How long the gateway takes to apply a change, in `manifests/rollout.yaml`.
-pub const PROPAGATION_DELAY: Duration = Duration::from_secs(2);
 /// Requests per second.
 pub const RATE: u32 = 100;
 /// How long they are sent: long enough for the whole rollout, which is checked.
 pub const LOAD_DURATION: Duration = Duration::from_secs(30);
 
 const HEAD_START: Duration = Duration::from_secs(2);
-const NODES_LIMIT: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// The result of a rollout.
@@ -63,37 +64,50 @@ impl Rollout {
     }
 }
 
-/// Rolls the workload in `namespace` and measures it. `retry` tells whether the gateway tries
-/// another node when it cannot connect to one.
+/// Rolls a workload behind a route in `namespace` and measures it. `retry` tells whether the gateway
+/// tries another node when it cannot connect to one. The namespace is [`gateway::ROUTED`].
 ///
 /// # Errors
 /// When a step takes too long, or the load ended before the rollout.
-pub async fn measure(client: &Client, namespace: &str, retry: bool) -> Result<Rollout> {
+pub async fn measure(
+    client: &Client,
+    namespace: &str,
+    route: Route,
+    retry: bool,
+) -> Result<Rollout> {
     let image = std::env::var("E2E_FIXTURES_IMAGE").context("E2E_FIXTURES_IMAGE is not set")?;
-    let manifest = include_str!("../manifests/rollout.yaml")
-        .replace("$IMAGE", &image)
-        .replace("$RETRY", if retry { "on" } else { "off" });
-    apply(namespace, &manifest).await?;
-    kubectl(namespace, &["rollout", "status", "deployment/web", "--timeout=90s"]).await?;
-    kubectl(namespace, &["wait", "--for=condition=Ready", "pod/gateway", "--timeout=60s"]).await?;
+    gateway::install(client, &image).await?;
+    resource_version::make_room(client).await?;
+    let (name, host) = (route.name(), route.host(namespace));
+    let apply = async |manifest: &str| {
+        let filled = manifest.replace("$NAME", name).replace("$HOST", &host);
+        apply(namespace, &filled.replace("$IMAGE", &image)).await
+    };
+    apply(include_str!("../manifests/workload.yaml")).await?;
+    if !retry {
+        apply(include_str!("../manifests/no-retries.yaml")).await?;
+    }
+    let status = ["rollout", "status", &format!("deployment/{name}"), "--timeout=90s"];
+    kubectl(namespace, &status).await?;
+    apply(route.manifest()).await?;
 
     let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    let before = pods.list(&ListParams::default().labels("app=web")).await?;
+    let before = pods.list(&ListParams::default().labels(&format!("app={name}"))).await?;
     let nodes = before.items.iter().filter_map(pod_address).collect();
-    await_nodes(client, namespace, &nodes).await?;
+    gateway::await_nodes(client, namespace, name, &nodes).await?;
 
-    let target = gateway_address(client, namespace).await?;
     let load = include_str!("../manifests/load.yaml")
-        .replace("$IMAGE", &image)
-        .replace("$TARGET", &format!("http://{target}/"))
+        .replace("$TARGET", &format!("http://{}/", gateway::proxy(client).await?))
         .replace("$RATE", &RATE.to_string())
         .replace("$DURATION", &format!("{}s", LOAD_DURATION.as_secs()));
-    apply(namespace, &load).await?;
-    kubectl(namespace, &["wait", "--for=jsonpath={.status.phase}=Running", "pod/load"]).await?;
-    let load = tokio::spawn(first_line::<LoadSummary>(pods.clone(), "load".to_owned()));
+    apply(&load).await?;
+    let load = format!("load-{name}");
+    let running = ["wait", "--for=jsonpath={.status.phase}=Running", "pod", &load];
+    kubectl(namespace, &running).await?;
+    let load = tokio::spawn(first_line::<LoadSummary>(pods.clone(), load));
     sleep(HEAD_START).await;
 
-    let (took, stopped) = restart(&pods, namespace, before.items).await?;
+    let (took, stopped) = restart(&pods, namespace, name, before.items).await?;
     // The load goes on until the gateway has applied the last change.
     sleep(PROPAGATION_DELAY).await;
     let over = epoch_millis()?;
@@ -109,16 +123,18 @@ pub async fn measure(client: &Client, namespace: &str, retry: bool) -> Result<Ro
 async fn restart(
     pods: &Api<Pod>,
     namespace: &str,
+    name: &str,
     old: Vec<Pod>,
 ) -> Result<(Duration, Vec<StoppedPod>)> {
     // The logs end with the Pods: they are followed from before.
     let sigterms: Vec<_> = old.iter().map(|pod| sigterm(pods.clone(), pod.name_any())).collect();
     let sigterms = tokio::spawn(futures::future::try_join_all(sigterms));
-    let watch = WatchParams::default().labels("app=web");
+    let watch = WatchParams::default().labels(&format!("app={name}"));
     let mut events = pods.watch(&watch, "0").await?.boxed();
 
     let began = Instant::now();
-    kubectl(namespace, &["rollout", "restart", "deployment/web"]).await?;
+    let deployment = format!("deployment/{name}");
+    kubectl(namespace, &["rollout", "restart", &deployment]).await?;
     let mut deleted = BTreeMap::new();
     let mut remaining: BTreeSet<_> = old.iter().map(ResourceExt::name_any).collect();
     let until_gone = async {
@@ -138,7 +154,7 @@ async fn restart(
     };
     timeout(LIMIT, until_gone).await.context("the old Pods are not gone")??;
     let took = began.elapsed();
-    kubectl(namespace, &["rollout", "status", "deployment/web", "--timeout=60s"]).await?;
+    kubectl(namespace, &["rollout", "status", &deployment, "--timeout=60s"]).await?;
 
     let sigterms =
         timeout(LIMIT, sigterms).await.context("the old Pods' logs did not end")???;
@@ -185,42 +201,9 @@ async fn lines<T: DeserializeOwned>(
         .try_filter_map(async |line| Ok(serde_json::from_str(&line).ok())))
 }
 
-/// Waits until the gateway sends requests to exactly these nodes.
-async fn await_nodes(
-    client: &Client,
-    namespace: &str,
-    expected: &BTreeSet<SocketAddr>,
-) -> Result<()> {
-    let path = format!("/api/v1/namespaces/{namespace}/services/gateway:9080/proxy/-/nodes");
-    eventually("the gateway to use the Pods", NODES_LIMIT, async || {
-        let request = axum::http::Request::get(&path).body(Vec::new())?;
-        let nodes = client.request::<BTreeSet<SocketAddr>>(request).await?;
-        ensure!(nodes == *expected, "it uses {nodes:?}, not {expected:?}");
-        Ok(())
-    })
-    .await?;
-    Ok(())
-}
-
 fn pod_address(pod: &Pod) -> Option<SocketAddr> {
     let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
     Some(SocketAddr::new(address, 8080))
-}
-
-async fn gateway_address(client: &Client, namespace: &str) -> Result<SocketAddr> {
-    let gateway = Api::<Service>::namespaced(client.clone(), namespace).get("gateway").await?;
-    let address = gateway.spec.and_then(|spec| spec.cluster_ip).context("no cluster IP")?;
-    Ok(SocketAddr::new(address.parse()?, 9080))
-}
-
-async fn apply(namespace: &str, manifest: &str) -> Result<()> {
-    run_with_input("kubectl", &["-n", namespace, "apply", "-f", "-"], manifest).await?;
-    Ok(())
-}
-
-async fn kubectl(namespace: &str, args: &[&str]) -> Result<()> {
-    run("kubectl", &[&["-n", namespace], args].concat()).await?;
-    Ok(())
 }
 
 fn epoch_millis() -> Result<u64> {

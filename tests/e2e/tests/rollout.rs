@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use apisix_prestop_e2e::{
+    gateway::ROUTED,
     namespace::{OPTED_IN, with_namespace},
-    rollout::{LOAD_DURATION, RATE, measure},
+    rollout::{LOAD_DURATION, RATE, Rollout, measure},
+    route::Route,
 };
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
 
 const DELAY: Duration = Duration::from_secs(5);
 /// The watch reports a deletion a moment after it happens.
@@ -21,23 +25,36 @@ fn hook(pod: &Pod) -> (Option<i64>, Option<i64>) {
     (sleep, spec.termination_grace_period_seconds)
 }
 
+/// Rolls a workload behind each kind of route, all at the same time.
+async fn measure_all(client: &Client, namespace: &str) -> Result<Vec<(Route, Rollout)>> {
+    try_join_all(Route::ALL.map(async |route| {
+        let rollout = measure(client, namespace, route, false).await?;
+        let (sent, failed) = (rollout.load.sent, rollout.load.failed);
+        println!("{}: {failed} of {sent} requests failed", route.kind());
+        Ok((route, rollout))
+    }))
+    .await
+}
+
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn a_rolling_update_loses_requests_without_the_webhook() -> Result<()> {
-    with_namespace("without", "", async |client, namespace| {
-        let rollout = measure(&client, namespace, false).await?;
-        assert!(
-            rollout.load.failed > 0,
-            "without the webhook some requests have to fail, or the other test proves nothing: \
-             {rollout:#?}"
-        );
-        for stopped in &rollout.stopped {
-            assert_eq!(hook(&stopped.pod), (None, Some(30)), "nothing is injected");
+    with_namespace("without", ROUTED, async |client, namespace| {
+        for (route, rollout) in measure_all(&client, namespace).await? {
+            let kind = route.kind();
             assert!(
-                stopped.time_to_sigterm < DELAY / 2,
-                "SIGTERM comes at once, not after {:?}",
-                stopped.time_to_sigterm
+                rollout.load.failed > 0,
+                "without the webhook some requests have to fail behind an {kind}, or the other \
+                 test proves nothing: {rollout:#?}"
             );
+            for stopped in &rollout.stopped {
+                assert_eq!(hook(&stopped.pod), (None, Some(30)), "nothing is injected");
+                assert!(
+                    stopped.time_to_sigterm < DELAY / 2,
+                    "SIGTERM comes at once, not after {:?}",
+                    stopped.time_to_sigterm
+                );
+            }
         }
         Ok(())
     })
@@ -47,26 +64,28 @@ async fn a_rolling_update_loses_requests_without_the_webhook() -> Result<()> {
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn a_rolling_update_loses_no_request_with_the_webhook() -> Result<()> {
-    with_namespace("with", OPTED_IN, async |client, namespace| {
-        let rollout = measure(&client, namespace, false).await?;
-        let sent = u64::from(RATE) * LOAD_DURATION.as_secs();
-        assert_eq!(
-            (rollout.load.sent, rollout.load.ok, rollout.load.failed),
-            (sent, sent, 0),
-            "every request that was sent has to be answered: {rollout:#?}"
-        );
-        assert_eq!(rollout.stopped.len(), 4, "{rollout:#?}");
-        for stopped in &rollout.stopped {
+    with_namespace("with", &format!("{ROUTED}, {OPTED_IN}"), async |client, namespace| {
+        for (route, rollout) in measure_all(&client, namespace).await? {
+            let kind = route.kind();
+            let sent = u64::from(RATE) * LOAD_DURATION.as_secs();
             assert_eq!(
-                hook(&stopped.pod),
-                (Some(5), Some(30)),
-                "the native sleep, and the grace period as it was: 5 s + 10 s fit into it"
+                (rollout.load.sent, rollout.load.ok, rollout.load.failed),
+                (sent, sent, 0),
+                "every request behind an {kind} has to be answered: {rollout:#?}"
             );
-            assert!(
-                stopped.time_to_sigterm + WATCH_LAG >= DELAY,
-                "the kubelet has to wait {DELAY:?} before SIGTERM, not {:?}",
-                stopped.time_to_sigterm
-            );
+            assert_eq!(rollout.stopped.len(), 4, "{rollout:#?}");
+            for stopped in &rollout.stopped {
+                assert_eq!(
+                    hook(&stopped.pod),
+                    (Some(5), Some(30)),
+                    "the native sleep, and the grace period as it was: 5 s + 10 s fit into it"
+                );
+                assert!(
+                    stopped.time_to_sigterm + WATCH_LAG >= DELAY,
+                    "the kubelet has to wait {DELAY:?} before SIGTERM, not {:?}",
+                    stopped.time_to_sigterm
+                );
+            }
         }
         Ok(())
     })

@@ -3,31 +3,43 @@
 
 use anyhow::Result;
 use apisix_prestop_e2e::{
+    gateway::{PROPAGATION_DELAY, ROUTED},
     installation,
     namespace::{self, OPTED_IN},
-    rollout::{LOAD_DURATION, PROPAGATION_DELAY, RATE, Rollout, measure},
+    rollout::{LOAD_DURATION, RATE, Rollout, measure},
+    route::Route,
 };
+use futures::future::try_join_all;
 use kube::Client;
 
-/// A row of the table.
-struct Row {
+/// Some rows of the table: workloads that are rolled out in one namespace.
+struct Group {
     title: &'static str,
     namespace: &'static str,
-    /// The labels of the namespace, as YAML.
-    labels: &'static str,
+    opted_in: bool,
+    routes: &'static [Route],
     /// Whether the gateway tries another node when it cannot connect to one.
     retry: bool,
 }
 
-const WITHOUT: Row = Row { title: "without", namespace: "demo-without", labels: "", retry: false };
-const WITHOUT_RETRY: Row = Row {
+const WITHOUT: Group = Group {
+    title: "without",
+    namespace: "demo-without",
+    opted_in: false,
+    routes: &Route::ALL,
+    retry: false,
+};
+const WITHOUT_RETRY: Group = Group {
     title: "without, gateway retries",
     namespace: "demo-without-retry",
+    routes: &[Route::ApisixRoute],
     retry: true,
     ..WITHOUT
 };
-const WITH: Row =
-    Row { title: "with apisix-prestop", namespace: "demo-with", labels: OPTED_IN, retry: false };
+const WITH: Group =
+    Group { title: "with apisix-prestop", namespace: "demo-with", opted_in: true, ..WITHOUT };
+
+type Row = (&'static str, Route, Rollout);
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -35,40 +47,49 @@ async fn main() -> Result<()> {
     let client = Client::try_default().await?;
     installation::install(&client, &[]).await?;
     println!(
-        "==> rolling out a Deployment of 4 Pods 3 times, behind a gateway that learns of changes \
-         {} s late,\n    under {RATE} requests/s for {} s each",
+        "==> rolling out Deployments of 4 Pods, behind a gateway that learns of changes from the\n    \
+         ingress controller of APISIX and applies them {} s late, under {} requests/s for {} s each",
         PROPAGATION_DELAY.as_secs(),
+        RATE,
         LOAD_DURATION.as_secs(),
     );
-    // The two without the webhook have nothing in common but the machine.
+    // Those without the webhook have nothing in common but the machine and the gateway.
     let (without, without_retry) =
-        tokio::try_join!(rollout(&client, &WITHOUT), rollout(&client, &WITHOUT_RETRY))?;
-    let with = rollout(&client, &WITH).await?;
-    println!("\n{}", table(&[without, without_retry, with]));
+        tokio::try_join!(rollouts(&client, &WITHOUT), rollouts(&client, &WITHOUT_RETRY))?;
+    let with = rollouts(&client, &WITH).await?;
+    println!("\n{}", table([without, without_retry, with].into_iter().flatten()));
     println!("{LOOK_AROUND}");
     Ok(())
 }
 
-async fn rollout(client: &Client, row: &Row) -> Result<(&'static str, Rollout)> {
-    println!("    {} (namespace {}) …", row.title, row.namespace);
-    namespace::create(row.namespace, row.labels).await?;
-    Ok((row.title, measure(client, row.namespace, row.retry).await?))
+async fn rollouts(client: &Client, group: &Group) -> Result<Vec<Row>> {
+    println!("    {} (namespace {}) …", group.title, group.namespace);
+    let labels = if group.opted_in { format!("{ROUTED}, {OPTED_IN}") } else { ROUTED.to_owned() };
+    namespace::create(group.namespace, &labels).await?;
+    try_join_all(group.routes.iter().map(async |route| {
+        let rollout = measure(client, group.namespace, *route, group.retry).await?;
+        Ok((group.title, *route, rollout))
+    }))
+    .await
 }
 
-fn table(rollouts: &[(&str, Rollout)]) -> String {
-    let row = |cells: [&str; 7]| {
-        let [title, requests, failed, slow, p99, sigterm, took] = cells;
-        format!("{title:<26}{requests:>9}{failed:>8}{slow:>14}{p99:>10}{sigterm:>16}{took:>10}\n")
+fn table(rows: impl Iterator<Item = Row>) -> String {
+    let row = |cells: [&str; 8]| {
+        let [title, route, requests, failed, slow, p99, sigterm, took] = cells;
+        format!(
+            "{title:<26}{route:<12}{requests:>9}{failed:>8}{slow:>14}{p99:>10}{sigterm:>16}{took:>10}\n"
+        )
     };
     let mut table =
-        row(["", "requests", "failed", "slow (> 1 s)", "p99", "SIGTERM after", "rollout"]);
-    for (title, rollout) in rollouts {
+        row(["", "", "requests", "failed", "slow (> 1 s)", "p99", "SIGTERM after", "rollout"]);
+    for (title, route, rollout) in rows {
         let load = &rollout.load;
         let sigterm = rollout
             .times_to_sigterm()
             .map_or(String::new(), |(shortest, _)| format!("{:.1} s", shortest.as_secs_f64()));
         table += &row([
             title,
+            route.kind(),
             &load.sent.to_string(),
             &load.failed.to_string(),
             &load.slow.to_string(),
@@ -85,7 +106,8 @@ The cluster is still running. Look around:
 
   export CLUSTER_NAME=demo
   tests/cluster/cluster run kubectl get pods --all-namespaces
-  tests/cluster/cluster run kubectl -n demo-with get pods -l app=web -o yaml
+  tests/cluster/cluster run kubectl -n demo-with get pods -l app=ingress -o yaml
+  tests/cluster/cluster run kubectl -n apisix-prestop-gateway logs deployment/controller
   tests/cluster/cluster run kubectl -n apisix-prestop logs -l app.kubernetes.io/name=apisix-prestop
 
 End it with: make demo-down";
