@@ -60,9 +60,12 @@ async fn install_both(client: &Client, fixtures_image: &str) -> Result<()> {
         .replace("$IMAGE", &image)
         .replace("$ADDRESS", &admin.to_string());
     apply(NAMESPACE, &controller).await?;
-    // It forgets a Gateway whose class it does not know.
+    // It forgets a Gateway whose class it does not know. The class of an earlier run is accepted
+    // already.
+    let class = "gatewayclass/apisix-prestop-gateway";
+    kubectl(NAMESPACE, &["delete", class, "--ignore-not-found"]).await?;
     apply(NAMESPACE, include_str!("../manifests/gateway-class.yaml")).await?;
-    wait("Accepted", "gatewayclass/apisix-prestop-gateway").await?;
+    wait("Accepted", class).await?;
     apply(NAMESPACE, include_str!("../manifests/gateway-listener.yaml")).await?;
     wait("Ready", "gateway/gateway").await
 }
