@@ -89,7 +89,8 @@ pub async fn proxy(client: &Client) -> Result<SocketAddr> {
     Ok(SocketAddr::new(address(client).await?, PROXY))
 }
 
-/// Waits until the gateway routes to exactly these nodes of a Service with the port 80.
+/// Waits until the gateway routes to exactly these nodes of a Service with the port 80, and tries
+/// another node or not.
 ///
 /// # Errors
 /// When it does not within 30 s.
@@ -98,6 +99,7 @@ pub async fn await_nodes(
     namespace: &str,
     service: &str,
     expected: &BTreeSet<SocketAddr>,
+    retry: bool,
 ) -> Result<()> {
     let name = format!("{namespace}_{service}_80");
     eventually(&format!("a route to {name}"), ROUTE_LIMIT, async || {
@@ -109,6 +111,7 @@ pub async fn await_nodes(
         ensure!(routed, "no route uses the upstream");
         let nodes: BTreeSet<_> = upstream.nodes.iter().map(Node::address).collect();
         ensure!(nodes == *expected, "its nodes are {nodes:?}, not {expected:?}");
+        ensure!(retry != (upstream.retries == Some(0)), "its retries are {:?}", upstream.retries);
         Ok(())
     })
     .await?;
@@ -125,6 +128,7 @@ struct Upstream {
     id: String,
     name: String,
     nodes: Vec<Node>,
+    retries: Option<u32>,
 }
 
 #[derive(Deserialize)]

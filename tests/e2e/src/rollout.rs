@@ -15,7 +15,7 @@ use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ListParams, LogParams, WatchEvent, WatchParams},
+    api::{DeleteParams, ListParams, LogParams, WatchEvent, WatchParams},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
@@ -29,8 +29,9 @@ use crate::{
 
 /// Requests per second.
 pub const RATE: u32 = 100;
-/// How long they are sent: long enough for the whole rollout, which is checked.
-pub const LOAD_DURATION: Duration = Duration::from_secs(30);
+
+/// The longest time that they are sent. A rollout that takes longer is an error.
+const LOAD_LIMIT: Duration = Duration::from_secs(60);
 
 const HEAD_START: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_secs(90);
@@ -84,33 +85,35 @@ pub async fn measure(
         apply(namespace, &filled.replace("$IMAGE", &image)).await
     };
     apply(include_str!("../manifests/workload.yaml")).await?;
-    if !retry {
-        apply(include_str!("../manifests/no-retries.yaml")).await?;
-    }
     let status = ["rollout", "status", &format!("deployment/{name}"), "--timeout=90s"];
     kubectl(namespace, &status).await?;
     apply(route.manifest()).await?;
+    if !retry {
+        apply(include_str!("../manifests/no-retries.yaml")).await?;
+    }
 
     let pods = Api::<Pod>::namespaced(client.clone(), namespace);
     let before = pods.list(&ListParams::default().labels(&format!("app={name}"))).await?;
     let nodes = before.items.iter().filter_map(pod_address).collect();
-    gateway::await_nodes(client, namespace, name, &nodes).await?;
+    gateway::await_nodes(client, namespace, name, &nodes, retry).await?;
 
     let load = include_str!("../manifests/load.yaml")
         .replace("$TARGET", &format!("http://{}/", gateway::proxy(client).await?))
         .replace("$RATE", &RATE.to_string())
-        .replace("$DURATION", &format!("{}s", LOAD_DURATION.as_secs()));
+        .replace("$DURATION", &format!("{}s", LOAD_LIMIT.as_secs()));
     apply(&load).await?;
-    let load = format!("load-{name}");
-    let running = ["wait", "--for=jsonpath={.status.phase}=Running", "pod", &load];
+    let client_pod = format!("load-{name}");
+    let running = ["wait", "--for=jsonpath={.status.phase}=Running", "pod", &client_pod];
     kubectl(namespace, &running).await?;
-    let load = tokio::spawn(first_line::<LoadSummary>(pods.clone(), load));
+    let load = tokio::spawn(first_line::<LoadSummary>(pods.clone(), client_pod.clone()));
     sleep(HEAD_START).await;
 
     let (took, stopped) = restart(&pods, namespace, name, before.items).await?;
     // The load goes on until the gateway has applied the last change.
     sleep(PROPAGATION_DELAY).await;
     let over = epoch_millis()?;
+    // Its SIGTERM ends the load.
+    pods.delete(&client_pod, &DeleteParams::default()).await?;
     let load = timeout(LIMIT, load).await.context("the load did not end")???;
     ensure!(
         load.ended_epoch_millis > over,

@@ -6,7 +6,7 @@ use anyhow::Result;
 use apisix_prestop_e2e::{
     gateway::ROUTED,
     namespace::{OPTED_IN, with_namespace},
-    rollout::{LOAD_DURATION, RATE, Rollout, measure},
+    rollout::{RATE, Rollout, measure},
     route::Route,
 };
 use futures::future::try_join_all;
@@ -67,11 +67,13 @@ async fn a_rolling_update_loses_no_request_with_the_webhook() -> Result<()> {
     with_namespace("with", &format!("{ROUTED}, {OPTED_IN}"), async |client, namespace| {
         for (route, rollout) in measure_all(&client, namespace).await? {
             let kind = route.kind();
-            let sent = u64::from(RATE) * LOAD_DURATION.as_secs();
             assert_eq!(
-                (rollout.load.sent, rollout.load.ok, rollout.load.failed),
-                (sent, sent, 0),
-                "every request behind an {kind} has to be answered: {rollout:#?}"
+                rollout.load.failed, 0,
+                "no request behind an {kind} may fail: {rollout:#?}"
+            );
+            assert!(
+                rollout.load.ok > u64::from(RATE) * rollout.took.as_secs(),
+                "requests are sent and answered during the whole rollout: {rollout:#?}"
             );
             assert_eq!(rollout.stopped.len(), 4, "{rollout:#?}");
             for stopped in &rollout.stopped {

@@ -6,7 +6,7 @@ use apisix_prestop_e2e::{
     gateway::{PROPAGATION_DELAY, ROUTED},
     installation,
     namespace::{self, OPTED_IN},
-    rollout::{LOAD_DURATION, RATE, Rollout, measure},
+    rollout::{RATE, Rollout, measure},
     route::Route,
 };
 use futures::future::try_join_all;
@@ -48,10 +48,8 @@ async fn main() -> Result<()> {
     installation::install(&client, &[]).await?;
     println!(
         "==> rolling out Deployments of 4 Pods, behind a gateway that learns of changes from the\n    \
-         ingress controller of APISIX and applies them {} s late, under {} requests/s for {} s each",
+         ingress controller of APISIX and applies them {} s late, under {RATE} requests/s each",
         PROPAGATION_DELAY.as_secs(),
-        RATE,
-        LOAD_DURATION.as_secs(),
     );
     // Those without the webhook have nothing in common but the machine and the gateway.
     let (without, without_retry) =
