@@ -109,13 +109,22 @@ pub async fn await_nodes(
         let routes: Vec<Route> = in_force(client, "routes").await?;
         let routed = routes.iter().any(|route| route.upstream_id == upstream.id);
         ensure!(routed, "no route uses the upstream");
-        let nodes: BTreeSet<_> = upstream.nodes.iter().map(Node::address).collect();
+        let nodes: BTreeSet<_> = upstream.nodes.iter().filter_map(Node::address).collect();
         ensure!(nodes == *expected, "its nodes are {nodes:?}, not {expected:?}");
         ensure!(retry != (upstream.retries == Some(0)), "its retries are {:?}", upstream.retries);
         Ok(())
     })
     .await?;
     Ok(())
+}
+
+/// The names of all upstreams, such as `NAMESPACE_SERVICE_PORT`.
+///
+/// # Errors
+/// When the gateway does not answer.
+pub async fn upstreams(client: &Client) -> Result<Vec<String>> {
+    let upstreams: Vec<Upstream> = in_force(client, "upstreams").await?;
+    Ok(upstreams.into_iter().map(|upstream| upstream.name).collect())
 }
 
 #[derive(Deserialize)]
@@ -138,13 +147,14 @@ struct Route {
 
 #[derive(Deserialize)]
 struct Node {
-    host: IpAddr,
+    /// An address, or a DNS name.
+    host: String,
     port: u16,
 }
 
 impl Node {
-    fn address(&self) -> SocketAddr {
-        SocketAddr::new(self.host, self.port)
+    fn address(&self) -> Option<SocketAddr> {
+        Some(SocketAddr::new(self.host.parse().ok()?, self.port))
     }
 }
 

@@ -32,6 +32,8 @@ pub struct UpstreamCase {
     controller: ControllerCase,
     /// Why the real controller is not asked.
     pub not_on_controller: Option<String>,
+    /// Why the real controller programs nothing, although the route is one of APISIX.
+    pub not_programmed: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
