@@ -1,7 +1,7 @@
 // Written by tests/cluster/cluster pin: change tests/cluster/versions instead.
 module apisix-prestop/tests/cluster/apisix-ingress-controller
 
-go 1.26.6
+go 1.26.0
 
 tool github.com/apache/apisix-ingress-controller
 
