@@ -82,6 +82,10 @@ bench-short: programs ## Do the same briefly, to see that it works
 	$(BENCH_LOAD) run --short
 	$(BENCH_LOAD) attack --seconds 2
 
+.PHONY: bench-upstreams
+bench-upstreams: ## Measure what it costs to know the upstreams of a large cluster
+	cargo bench --locked --bench upstreams
+
 .PHONY: soak
 soak: programs ## Send 200 reviews a second for 10 minutes: none may fail, memory must not grow
 	$(BENCH_LOAD) soak

@@ -43,14 +43,23 @@ pub async fn install(client: &Client, fixtures_image: &str) -> Result<()> {
     Ok(())
 }
 
-async fn install_both(client: &Client, fixtures_image: &str) -> Result<()> {
-    let image = std::env::var("E2E_CONTROLLER_IMAGE").context("E2E_CONTROLLER_IMAGE is not set")?;
-    // A cluster that exists has them already.
+/// Installs the CustomResourceDefinitions of APISIX and of the Gateway API. A cluster that exists has
+/// them already.
+///
+/// # Errors
+/// With the output of kubectl.
+pub async fn install_crds() -> Result<()> {
     for folder in ["APISIX_CRDS", "GATEWAY_API_CRDS"].map(std::env::var_os).into_iter().flatten() {
         let folder = Path::new(&folder).display().to_string();
         // Some are too large for the annotation of a client-side apply.
         run("kubectl", &["apply", "--server-side", "-f", &folder]).await?;
     }
+    Ok(())
+}
+
+async fn install_both(client: &Client, fixtures_image: &str) -> Result<()> {
+    let image = std::env::var("E2E_CONTROLLER_IMAGE").context("E2E_CONTROLLER_IMAGE is not set")?;
+    install_crds().await?;
     namespace::create(NAMESPACE, ROUTED).await?;
     let gateway = include_str!("../manifests/gateway.yaml").replace("$IMAGE", fixtures_image);
     apply(NAMESPACE, &gateway).await?;

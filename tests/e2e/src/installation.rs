@@ -100,7 +100,8 @@ pub async fn await_drained(client: &Client) -> Result<()> {
 /// When it does not within 30 s.
 pub async fn await_answer() -> Result<()> {
     namespace::ensure(PROBE, OPTED_IN).await?;
-    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: probe}\n\
+    let pod = "apiVersion: v1\nkind: Pod\n\
+               metadata: {name: probe, annotations: {apisix-prestop/target: always}}\n\
                spec: {containers: [{name: probe, image: none}]}\n";
     let create = ["-n", PROBE, "create", "--dry-run=server", "-o", "yaml", "-f", "-"];
     eventually("the API server to reach the webhook", ANSWER_LIMIT, async || {

@@ -65,8 +65,17 @@ impl Rollout {
     }
 }
 
-/// Rolls a workload behind a route in `namespace` and measures it. `retry` tells whether the gateway
-/// tries another node when it cannot connect to one. The namespace is [`gateway::ROUTED`].
+/// How to roll a workload.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rolling {
+    /// Whether the gateway tries another node when it cannot connect to one.
+    pub retry: bool,
+    /// Whether the workload is restarted once before: its first Pods are older than its route.
+    pub restarts_first: bool,
+}
+
+/// Rolls a workload behind a route in `namespace` and measures it. The namespace is
+/// [`gateway::ROUTED`].
 ///
 /// # Errors
 /// When a step takes too long, or the load ended before the rollout.
@@ -74,7 +83,7 @@ pub async fn measure(
     client: &Client,
     namespace: &str,
     route: Route,
-    retry: bool,
+    Rolling { retry, restarts_first }: Rolling,
 ) -> Result<Rollout> {
     let image = std::env::var("E2E_FIXTURES_IMAGE").context("E2E_FIXTURES_IMAGE is not set")?;
     gateway::install(client, &image).await?;
@@ -93,9 +102,20 @@ pub async fn measure(
     }
 
     let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    let before = pods.list(&ListParams::default().labels(&format!("app={name}"))).await?;
-    let nodes = before.items.iter().filter_map(pod_address).collect();
-    gateway::await_nodes(client, namespace, name, &nodes, retry).await?;
+    let routed = async || {
+        let listed = pods.list(&ListParams::default().labels(&format!("app={name}"))).await?;
+        let is_there = |pod: &Pod| pod.metadata.deletion_timestamp.is_none();
+        let there: Vec<_> = listed.items.into_iter().filter(is_there).collect();
+        let nodes = there.iter().filter_map(pod_address).collect();
+        gateway::await_nodes(client, namespace, name, &nodes, retry).await?;
+        anyhow::Ok(there)
+    };
+    let mut before = routed().await?;
+    if restarts_first {
+        kubectl(namespace, &["rollout", "restart", &format!("deployment/{name}")]).await?;
+        kubectl(namespace, &status).await?;
+        before = routed().await?;
+    }
 
     let load = include_str!("../manifests/load.yaml")
         .replace("$TARGET", &format!("http://{}/", gateway::proxy(client).await?))
@@ -108,7 +128,7 @@ pub async fn measure(
     let load = tokio::spawn(first_line::<LoadSummary>(pods.clone(), client_pod.clone()));
     sleep(HEAD_START).await;
 
-    let (took, stopped) = restart(&pods, namespace, name, before.items).await?;
+    let (took, stopped) = restart(&pods, namespace, name, before).await?;
     // The load goes on until the gateway has applied the last change.
     sleep(PROPAGATION_DELAY).await;
     let over = epoch_millis()?;

@@ -6,7 +6,7 @@ use apisix_prestop_e2e::{
     gateway::{PROPAGATION_DELAY, ROUTED},
     installation,
     namespace::{self, OPTED_IN},
-    rollout::{RATE, Rollout, measure},
+    rollout::{RATE, Rolling, Rollout, measure},
     route::Route,
 };
 use futures::future::try_join_all;
@@ -65,7 +65,8 @@ async fn rollouts(client: &Client, group: &Group) -> Result<Vec<Row>> {
     let labels = if group.opted_in { format!("{ROUTED}, {OPTED_IN}") } else { ROUTED.to_owned() };
     namespace::create(group.namespace, &labels).await?;
     try_join_all(group.routes.iter().map(async |route| {
-        let rollout = measure(client, group.namespace, *route, group.retry).await?;
+        let rolling = Rolling { retry: group.retry, ..Rolling::default() };
+        let rollout = measure(client, group.namespace, *route, rolling).await?;
         Ok((group.title, *route, rollout))
     }))
     .await

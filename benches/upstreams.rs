@@ -1,0 +1,151 @@
+//! What it costs to know the upstreams of a large cluster: `make bench-upstreams`.
+//!
+//! Three clusters side by side, each ten times as large as the one before: where a figure grows with
+//! the cluster, it shows.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and its own data are well-formed"
+)]
+
+use std::{
+    fs,
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use apisix_prestop::upstreams::{
+    ClusterObject, IngressController, Kind, ObjectId, Snapshot, Spec, StringMap, UpstreamIndex,
+};
+
+/// Services and routes of a namespace.
+const OF_A_NAMESPACE: usize = 5;
+/// Namespaces of the largest cluster: 10,000 Services and 10,000 routes.
+const NAMESPACES: usize = 2000;
+
+/// An object as the API server sends it: its kind, namespace and name, and the text of its spec.
+type Listed = (Kind, String, String, String);
+
+fn cluster(namespaces: usize) -> Vec<Listed> {
+    let mut objects = vec![(
+        Kind::IngressClass,
+        String::new(),
+        "apisix".to_owned(),
+        r#"{"controller": "apisix.apache.org/apisix-ingress-controller"}"#.to_owned(),
+    )];
+    for place in 0..namespaces {
+        let namespace = format!("team-{place}");
+        objects.push((Kind::Namespace, String::new(), namespace.clone(), "{}".to_owned()));
+        for service in 0..OF_A_NAMESPACE {
+            let name = format!("service-{service}");
+            let spec = format!(
+                r#"{{"selector": {{"app.kubernetes.io/instance": "{name}", "app.kubernetes.io/name": "{name}"}},
+                "ports": [{{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}}],
+                "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "type": "ClusterIP",
+                "sessionAffinity": "None", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}}"#
+            );
+            objects.push((Kind::Service, namespace.clone(), name.clone(), spec));
+            objects.push((Kind::ApisixRoute, namespace.clone(), name.clone(), route(&name)));
+        }
+    }
+    objects
+}
+
+fn route(service: &str) -> String {
+    format!(
+        r#"{{"ingressClassName": "apisix", "http": [{{"name": "all",
+        "match": {{"hosts": ["{service}.example.com"], "paths": ["/*"]}},
+        "backends": [{{"serviceName": "{service}", "servicePort": 80, "weight": 100}}],
+        "plugins": [{{"name": "limit-count", "enable": true, "config": {{"count": 10, "time_window": 1}}}}]}}]}}"#
+    )
+}
+
+fn object((kind, namespace, name, spec): &Listed) -> ClusterObject {
+    let text = &mut serde_json::Deserializer::from_str(spec);
+    let id = ObjectId::new(*kind, namespace, name);
+    let spec_read = Spec::read(*kind, text).unwrap();
+    ClusterObject::new(id, StringMap::new(), StringMap::new(), spec_read).with_bytes(spec.len())
+}
+
+/// The resident memory of the process, in bytes.
+fn resident() -> usize {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// The best of several runs.
+fn best(runs: usize, mut run: impl FnMut() -> Duration) -> Duration {
+    (0..runs).map(|_| run()).min().unwrap()
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+/// How long a look-up takes.
+fn look_up(snapshot: &Snapshot) -> Duration {
+    const TIMES: u32 = 100_000;
+    let labels = [
+        ("app.kubernetes.io/component", "web"),
+        ("app.kubernetes.io/instance", "service-3"),
+        ("app.kubernetes.io/managed-by", "Helm"),
+        ("app.kubernetes.io/name", "service-3"),
+        ("app.kubernetes.io/version", "1.2.3"),
+        ("pod-template-hash", "6f97d6db58"),
+    ];
+    best(10, || {
+        let started = Instant::now();
+        for _ in 0..TIMES {
+            black_box(snapshot.target(black_box("team-1"), labels.iter().copied()));
+        }
+        started.elapsed() / TIMES
+    })
+}
+
+fn main() {
+    let empty = look_up(&Snapshot::default());
+    println!(
+        "{:>10} {:>9} {:>7} {:>12} {:>14} {:>20} {:>15}",
+        "namespaces",
+        "Services",
+        "routes",
+        "first sync",
+        "one change",
+        "decision, above none",
+        "resident"
+    );
+    for namespaces in [NAMESPACES / 100, NAMESPACES / 10, NAMESPACES] {
+        let listed = cluster(namespaces);
+        let before = resident();
+        let started = Instant::now();
+        let mut index = UpstreamIndex::new(IngressController::default());
+        for listed in &listed {
+            index.apply(object(listed));
+        }
+        let mut snapshot = index.snapshot();
+        let first_sync = started.elapsed();
+        let resident = resident().saturating_sub(before);
+        // Each change is another one, and its snapshot is held as the reviews hold theirs.
+        let mut other = false;
+        let change = best(100, || {
+            other = !other;
+            let service = if other { "service-4" } else { "service-0" };
+            let listed =
+                (Kind::ApisixRoute, "team-1".to_owned(), "service-0".to_owned(), route(service));
+            let started = Instant::now();
+            index.apply(object(&listed));
+            snapshot = index.snapshot();
+            started.elapsed()
+        });
+        let decision = look_up(&snapshot).saturating_sub(empty);
+        println!(
+            "{namespaces:>10} {:>9} {:>7} {:>9.0} ms {:>11.1} µs {:>17.2} µs {:>11.1} MiB",
+            namespaces * OF_A_NAMESPACE,
+            namespaces * OF_A_NAMESPACE,
+            first_sync.as_secs_f64() * 1e3,
+            micros(change),
+            micros(decision),
+            resident as f64 / f64::from(1 << 20),
+        );
+    }
+}
