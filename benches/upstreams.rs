@@ -64,7 +64,8 @@ fn object((kind, namespace, name, spec): &Listed) -> ClusterObject {
     let text = &mut serde_json::Deserializer::from_str(spec);
     let id = ObjectId::new(*kind, namespace, name);
     let spec_read = Spec::read(*kind, text).unwrap();
-    ClusterObject::new(id, StringMap::new(), StringMap::new(), spec_read).with_bytes(spec.len())
+    ClusterObject::new(id, StringMap::default(), StringMap::default(), spec_read)
+        .with_bytes(spec.len())
 }
 
 /// The resident memory of the process, in bytes.

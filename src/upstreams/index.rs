@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    hash::Hash,
     sync::Arc,
 };
 
@@ -15,6 +16,7 @@ use super::{
     ownership::Ownership,
     positions::{Position, Positions, positions},
     snapshot::{NamedBy, NamespaceTargets, ServiceTarget, Snapshot},
+    sorted::{contains, insert, remove},
     target::RouteRule,
 };
 use crate::constants::MAX_ROUTES_OF_A_SERVICE;
@@ -30,9 +32,9 @@ pub struct UpstreamIndex {
     objects: Objects,
     routes: BTreeMap<ObjectId, Route>,
     /// The routes whose evaluation has looked at something.
-    dependents: HashMap<Dependency, BTreeSet<ObjectId>>,
+    dependents: HashMap<Dependency, Vec<ObjectId>>,
     /// The routes that name a Service.
-    named_by: HashMap<ObjectId, BTreeSet<ObjectId>>,
+    named_by: HashMap<ObjectId, Vec<ObjectId>>,
     stale_routes: BTreeSet<ObjectId>,
     stale_namespaces: BTreeSet<Arc<str>>,
     room: NamespaceRoom,
@@ -44,7 +46,7 @@ pub struct UpstreamIndex {
 pub(super) struct Route {
     pub(super) ownership: Vec<(Version, Ownership)>,
     pub(super) positions: Positions,
-    dependencies: BTreeSet<Dependency>,
+    dependencies: Box<[Dependency]>,
 }
 
 impl Route {
@@ -191,21 +193,25 @@ impl UpstreamIndex {
         let exists = route.is_some();
         let mut route = route.unwrap_or_default();
         self.room.bound(&id, &earlier.positions, &mut route.positions);
-        for dependency in earlier.dependencies.difference(&route.dependencies) {
-            remove(&mut self.dependents, dependency, &id);
+        for dependency in &earlier.dependencies {
+            if !contains(&route.dependencies, dependency) {
+                remove_from(&mut self.dependents, dependency, &id);
+            }
         }
-        for dependency in route.dependencies.difference(&earlier.dependencies) {
-            self.dependents.entry(dependency.clone()).or_default().insert(id.clone());
+        for dependency in &route.dependencies {
+            if !contains(&earlier.dependencies, dependency) {
+                insert(self.dependents.entry(dependency.clone()).or_default(), id.clone());
+            }
         }
         if earlier.positions != route.positions {
             self.stale_namespaces.insert(id.namespace.clone());
             for Position { service, .. } in &earlier.positions.named {
                 self.stale_namespaces.insert(service.namespace.clone());
-                remove(&mut self.named_by, service, &id);
+                remove_from(&mut self.named_by, service, &id);
             }
             for Position { service, .. } in &route.positions.named {
                 self.stale_namespaces.insert(service.namespace.clone());
-                self.named_by.entry(service.clone()).or_default().insert(id.clone());
+                insert(self.named_by.entry(service.clone()).or_default(), id.clone());
             }
         }
         if exists {
@@ -220,7 +226,7 @@ impl UpstreamIndex {
             _ => None,
         });
         let targets = services.map(|(id, selector)| ServiceTarget {
-            selector: selector.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            selector: selector.clone(),
             name: id.name.clone(),
             routes: self.routes_of(id),
         });
@@ -280,13 +286,9 @@ impl UpstreamIndex {
     }
 }
 
-fn remove<K: std::hash::Hash + Eq>(
-    sets: &mut HashMap<K, BTreeSet<ObjectId>>,
-    key: &K,
-    id: &ObjectId,
-) {
+fn remove_from<K: Hash + Eq>(sets: &mut HashMap<K, Vec<ObjectId>>, key: &K, id: &ObjectId) {
     if let Some(set) = sets.get_mut(key) {
-        set.remove(id);
+        remove(set, id);
         if set.is_empty() {
             sets.remove(key);
         }

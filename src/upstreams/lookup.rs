@@ -1,14 +1,11 @@
 //! The objects, and what a rule has looked at: when that changes, the rule is evaluated again.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 use super::{
     kind::Kind,
     object::{ClusterObject, ObjectId, Spec},
+    sorted::insert,
 };
 
 /// All objects, by kind, namespace and name.
@@ -67,7 +64,7 @@ pub(super) enum Dependency {
 #[derive(Debug)]
 pub(super) struct Lookup<'o> {
     objects: &'o Objects,
-    dependencies: RefCell<BTreeSet<Dependency>>,
+    dependencies: RefCell<Vec<Dependency>>,
 }
 
 impl<'o> Lookup<'o> {
@@ -77,10 +74,22 @@ impl<'o> Lookup<'o> {
 
     /// The object `name` of a kind.
     pub(super) fn get(&self, kind: Kind, namespace: &str, name: &str) -> Option<&'o ClusterObject> {
-        let id = ObjectId::new(kind, namespace, name);
+        let mut id = ObjectId::new(kind, namespace, name);
         let object = self.objects.get(&id);
-        self.dependencies.borrow_mut().insert(Dependency::Object(id));
+        if let Some(object) = object {
+            // The names of an object are kept once.
+            id = object.id.clone();
+        }
+        insert(&mut self.dependencies.borrow_mut(), Dependency::Object(id));
         object
+    }
+
+    /// What identifies an object, which need not exist.
+    pub(super) fn id(&self, kind: Kind, namespace: &str, name: &str) -> ObjectId {
+        match self.get(kind, namespace, name) {
+            Some(object) => object.id.clone(),
+            None => ObjectId::new(kind, namespace, name),
+        }
     }
 
     /// All objects of a kind in a namespace.
@@ -89,12 +98,12 @@ impl<'o> Lookup<'o> {
         kind: Kind,
         namespace: &str,
     ) -> impl Iterator<Item = (&'o ClusterObject, &'o Spec)> + use<'o> {
-        self.dependencies.borrow_mut().insert(Dependency::All(kind, namespace.into()));
+        insert(&mut self.dependencies.borrow_mut(), Dependency::All(kind, namespace.into()));
         self.objects.in_namespace(kind, namespace).map(|object| (object, &object.spec))
     }
 
     /// What was looked at.
-    pub(super) fn into_dependencies(self) -> BTreeSet<Dependency> {
-        self.dependencies.into_inner()
+    pub(super) fn into_dependencies(self) -> Box<[Dependency]> {
+        self.dependencies.into_inner().into()
     }
 }

@@ -25,6 +25,7 @@ mod ownership;
 mod positions;
 mod report;
 mod snapshot;
+mod sorted;
 mod spec;
 mod string_map;
 mod target;

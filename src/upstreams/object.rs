@@ -104,9 +104,10 @@ const ANNOTATIONS: [&str; 4] = [
 
 impl ClusterObject {
     /// An object that has these labels and annotations. Those that no rule reads are left out.
-    pub fn new(id: ObjectId, labels: StringMap, mut annotations: StringMap, spec: Spec) -> Self {
-        annotations.retain(|key, _| Self::reads_annotation(key));
-        let labels = if id.kind == Kind::Namespace { labels } else { StringMap::new() };
+    pub fn new(id: ObjectId, labels: StringMap, annotations: StringMap, spec: Spec) -> Self {
+        let read = annotations.iter().filter(|(key, _)| Self::reads_annotation(key));
+        let annotations = read.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let labels = if id.kind == Kind::Namespace { labels } else { StringMap::default() };
         Self { id, labels, annotations, spec, bytes: 0 }
     }
 
@@ -123,7 +124,7 @@ impl ClusterObject {
 
     /// An annotation that is not empty.
     pub(super) fn annotation(&self, key: &str) -> Option<&str> {
-        self.annotations.get(key).map(String::as_str).filter(|value| !value.is_empty())
+        self.annotations.get(key).filter(|value| !value.is_empty())
     }
 }
 

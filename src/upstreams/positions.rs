@@ -1,6 +1,6 @@
 //! Where a route names Services.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     controller::Version,
@@ -11,6 +11,7 @@ use super::{
     object::{
         ClusterObject, ObjectId, PLUGIN_CONFIG_ANNOTATION, SERVICE_NAMESPACE_ANNOTATION, Spec,
     },
+    sorted::insert,
     spec::{ApisixUpstreamSpec, ExternalNodeType, GatewayRouteSpec, Plugin, RouteBackend},
     string_map::StringMap,
 };
@@ -24,7 +25,7 @@ pub struct Position {
     /// The name of the rule, if it has one.
     pub rule: Option<Arc<str>>,
     /// Labels that a Pod has to have beside those of the Service's selector.
-    pub subset: Option<Arc<StringMap>>,
+    pub subset: Option<StringMap>,
     /// Whether requests go to its Pods by a DNS name or a discovery, and not by the endpoints that
     /// the controller reads.
     pub is_indirect: bool,
@@ -36,11 +37,11 @@ pub struct Position {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Positions {
     /// At most [`MAX_NAMED_SERVICES`] for each version of the controller.
-    pub(super) named: BTreeSet<Position>,
+    pub(super) named: Vec<Position>,
     /// Services of other namespaces, where no ReferenceGrant permits to name them.
-    pub(super) refused: BTreeSet<ObjectId>,
+    pub(super) refused: Vec<ObjectId>,
     /// What no sleep cures, where no Service is known.
-    pub(super) limits: BTreeSet<Limit>,
+    pub(super) limits: Vec<Limit>,
     /// Whether there are more than are kept: then none are.
     pub(super) is_cut: bool,
 }
@@ -89,7 +90,9 @@ pub(super) fn positions(route: &ClusterObject, version: Version, lookup: &Lookup
         Spec::GatewayRoute(spec) => reader.gateway_route(spec),
         _ => {}
     }
-    reader.found
+    let mut found = reader.found;
+    found.named.shrink_to_fit();
+    found
 }
 
 struct PositionReader<'r, 'o> {
@@ -114,7 +117,7 @@ impl<'o> PositionReader<'_, 'o> {
         &mut self,
         namespace: &str,
         name: &str,
-        subset: Option<Arc<StringMap>>,
+        subset: Option<StringMap>,
         is_indirect: bool,
         mut limits: Vec<Limit>,
     ) {
@@ -126,7 +129,7 @@ impl<'o> PositionReader<'_, 'o> {
             limits.push(Limit::ExternalName);
         }
         self.push(Position {
-            service: ObjectId::new(Kind::Service, namespace, name),
+            service: self.lookup.id(Kind::Service, namespace, name),
             rule: self.rule.clone(),
             subset,
             is_indirect,
@@ -169,7 +172,7 @@ impl<'o> PositionReader<'_, 'o> {
 
     fn push_indirect(&mut self, namespace: &str, name: &str, limit: Limit) {
         self.push(Position {
-            service: ObjectId::new(Kind::Service, namespace, name),
+            service: self.lookup.id(Kind::Service, namespace, name),
             rule: self.rule.clone(),
             subset: None,
             is_indirect: true,
@@ -181,14 +184,14 @@ impl<'o> PositionReader<'_, 'o> {
         if self.found.is_cut {
             return;
         }
-        self.found.named.insert(position);
+        insert(&mut self.found.named, position);
         if self.found.named.len() > MAX_NAMED_SERVICES {
             self.found = Positions::cut();
         }
     }
 
     fn limit(&mut self, limit: Limit) {
-        self.found.limits.insert(limit);
+        insert(&mut self.found.limits, limit);
     }
 
     /// A Service in an ApisixRoute. An ApisixUpstream of its name knows its subsets, and may look
@@ -214,7 +217,7 @@ impl<'o> PositionReader<'_, 'o> {
             .filter(|labels| !labels.is_empty());
         let is_cluster_ip = backend.resolve_granularity.as_deref() == Some("service");
         let limits = if is_cluster_ip { vec![Limit::ClusterIp] } else { Vec::new() };
-        self.name(namespace, &backend.service_name, labels.map(Arc::new), false, limits);
+        self.name(namespace, &backend.service_name, labels, false, limits);
     }
 
     fn apisix_upstream(&self, name: &str) -> Option<&'o ApisixUpstreamSpec> {
@@ -279,7 +282,7 @@ impl<'o> PositionReader<'_, 'o> {
                 } else {
                     let service = ObjectId::new(Kind::Service, namespace, &backend.name);
                     if self.found.refused.len() < MAX_NAMED_SERVICES {
-                        self.found.refused.insert(service);
+                        insert(&mut self.found.refused, service);
                     }
                 }
             }
@@ -328,11 +331,11 @@ impl Positions {
 
     /// Adds what another version of the controller finds.
     pub(super) fn extend(&mut self, other: Self) {
-        self.named.extend(other.named);
+        other.named.into_iter().for_each(|position| insert(&mut self.named, position));
         // What one version permits is not refused.
-        self.refused.extend(other.refused);
+        other.refused.into_iter().for_each(|service| insert(&mut self.refused, service));
         self.refused.retain(|service| !self.named.iter().any(|it| it.service == *service));
-        self.limits.extend(other.limits);
+        other.limits.into_iter().for_each(|limit| insert(&mut self.limits, limit));
         self.is_cut |= other.is_cut;
     }
 }

@@ -162,7 +162,6 @@ impl UpstreamIndex {
 
     fn workload_report(&self, workload: &Workload, snapshot: &Snapshot) -> WorkloadReport {
         let Workload { kind, namespace, name, labels } = workload;
-        let pairs = labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let services = self.services().filter(|service| *service.id.namespace == **namespace);
         let selecting = services.filter(|service| match &service.spec {
             Spec::Service(spec) => spec.selector().is_some_and(|selector| {
@@ -174,7 +173,7 @@ impl UpstreamIndex {
             kind: kind.clone(),
             namespace: namespace.clone(),
             name: name.clone(),
-            target: TargetKind::from(&snapshot.target(namespace, pairs)),
+            target: TargetKind::from(&snapshot.target(namespace, labels.iter())),
             services: selecting.map(|service| service.id.name.to_string()).collect(),
         }
     }
@@ -194,7 +193,7 @@ impl UpstreamIndex {
                 owned: route.is_owned(),
                 why: why.join("; "),
                 refused: route.positions.refused.iter().map(|it| it.to_string()).collect(),
-                limits: route.positions.limits.iter().copied().collect(),
+                limits: route.positions.limits.clone(),
             }
         });
         reports.collect()

@@ -29,7 +29,7 @@ pub(super) struct NamespaceTargets {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ServiceTarget {
     /// Its selector, which is not empty.
-    pub(super) selector: Vec<(String, String)>,
+    pub(super) selector: StringMap,
     pub(super) name: Arc<str>,
     /// Whom it gets requests from. What is first applies first.
     pub(super) routes: Vec<NamedBy>,
@@ -41,7 +41,7 @@ pub(super) struct NamedBy {
     pub(super) is_indirect: bool,
     pub(super) route: Arc<RouteRule>,
     /// Labels that a Pod has to have beside those of the selector.
-    pub(super) subset: Option<Arc<StringMap>>,
+    pub(super) subset: Option<StringMap>,
 }
 
 impl Snapshot {
@@ -56,12 +56,12 @@ impl Snapshot {
         let mut best = None::<(bool, &Arc<str>, &NamedBy)>;
         for (key, value) in labels.clone() {
             for service in services.starting_with(key, value) {
-                if !service.selector[1..].iter().all(|(key, value)| has(key, value)) {
+                if !service.selector.iter().skip(1).all(|(key, value)| has(key, value)) {
                     continue;
                 }
                 selected = Some(selected.map_or(&service.name, |name| name.min(&service.name)));
                 let named = service.routes.iter().find(|named| {
-                    let mut subset = named.subset.iter().flat_map(|subset| subset.iter());
+                    let mut subset = named.subset.iter().flat_map(StringMap::iter);
                     subset.all(|(key, value)| has(key, value))
                 });
                 if let Some(named) = named {
@@ -119,10 +119,8 @@ impl NamespaceTargets {
 
     /// The Services whose selector begins with this label.
     fn starting_with(&self, key: &str, value: &str) -> &[ServiceTarget] {
-        let first = |service: &ServiceTarget| {
-            let (first_key, first_value) = &service.selector[0];
-            (first_key.as_str(), first_value.as_str()).cmp(&(key, value))
-        };
+        let first =
+            |service: &ServiceTarget| service.selector.iter().next().cmp(&Some((key, value)));
         let start = self.services.partition_point(|service| first(service).is_lt());
         let length = self.services[start..].partition_point(|service| first(service).is_eq());
         &self.services[start..start + length]

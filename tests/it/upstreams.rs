@@ -9,8 +9,8 @@ use apisix_prestop::{
         MAX_ROUTES_OF_A_SERVICE,
     },
     upstreams::{
-        ClusterObject as Object, IngressController as Controller, Kind, ObjectId, Snapshot,
-        StringMap, Target, UpstreamIndex, Version, VersionChoice, Workload,
+        ClusterObject as Object, IngressController as Controller, Kind, ObjectId, Snapshot, Target,
+        UpstreamIndex, Version, VersionChoice, Workload,
     },
 };
 use proptest::prelude::*;
@@ -168,9 +168,7 @@ proptest! {
         let snapshot = index.snapshot();
         let targets = |snapshot: &Snapshot| {
             let of = |it: &Workload| {
-                let labels: &StringMap = &it.labels;
-                let pairs = labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-                (it.namespace.clone(), snapshot.target(&it.namespace, pairs))
+                (it.namespace.clone(), snapshot.target(&it.namespace, it.labels.iter()))
             };
             workloads().iter().map(of).collect::<Vec<_>>()
         };

@@ -1,6 +1,6 @@
 //! An object of any kind, as it is listed and watched.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use kube::{
     Resource,
@@ -36,8 +36,8 @@ struct WatchedMetadata {
     name: Option<String>,
     namespace: Option<String>,
     resource_version: Option<String>,
-    labels: Option<StringMap>,
-    annotations: Option<StringMap>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 impl From<Narrow> for WatchedObject {
@@ -76,8 +76,8 @@ impl WatchedObject {
             Spec::Empty
         });
         let ObjectMeta { labels, annotations, .. } = self.metadata;
-        ClusterObject::new(id, labels.unwrap_or_default(), annotations.unwrap_or_default(), spec)
-            .with_bytes(text.len())
+        let map = |map: Option<BTreeMap<_, _>>| StringMap::from(map.unwrap_or_default());
+        ClusterObject::new(id, map(labels), map(annotations), spec).with_bytes(text.len())
     }
 }
 

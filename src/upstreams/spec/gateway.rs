@@ -130,7 +130,7 @@ pub struct SelectorRequirement {
 impl LabelSelector {
     /// Whether it selects an object with these labels. An unknown operator selects nothing.
     pub(in crate::upstreams) fn selects(&self, labels: &StringMap) -> bool {
-        let mut pairs = self.match_labels.iter().flatten();
+        let mut pairs = self.match_labels.iter().flat_map(StringMap::iter);
         pairs.all(|(key, value)| labels.get(key) == Some(value))
             && self.match_expressions.iter().flatten().all(|it| it.holds(labels))
     }
@@ -139,7 +139,8 @@ impl LabelSelector {
 impl SelectorRequirement {
     fn holds(&self, labels: &StringMap) -> bool {
         let value = labels.get(&self.key);
-        let is_in = || value.is_some_and(|value| self.values.iter().flatten().any(|v| v == value));
+        let is_in =
+            || value.is_some_and(|value| self.values.iter().flatten().any(|it| it == value));
         match self.operator.as_str() {
             "In" => is_in(),
             "NotIn" => !is_in(),

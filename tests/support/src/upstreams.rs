@@ -181,8 +181,7 @@ impl UpstreamCase {
         }
         let snapshot = index.snapshot();
         for PodCase { labels, target } in &self.pods {
-            let pairs = labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-            let found = snapshot.target("shop", pairs);
+            let found = snapshot.target("shop", labels.iter());
             expect(
                 &format!("Pod {labels:?} ({found})"),
                 format!("{:?}", TargetKind::from(&found)),
