@@ -44,7 +44,7 @@ pub struct UpstreamIndex {
 /// A route, evaluated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Route {
-    pub(super) ownership: Vec<(Version, Ownership)>,
+    pub(super) ownership: Box<[(Version, Ownership)]>,
     pub(super) positions: Positions,
     dependencies: Box<[Dependency]>,
 }
@@ -176,13 +176,15 @@ impl UpstreamIndex {
     fn evaluated(&self, object: &ClusterObject) -> Route {
         let lookup = Lookup::new(&self.objects);
         let mut route = Route::default();
+        let mut owned_by = Vec::new();
         for version in self.versions {
             let ownership = ownership(object, &self.controller, *version, &lookup);
             if ownership.is_owned() {
                 route.positions.extend(positions(object, *version, &lookup));
             }
-            route.ownership.push((*version, ownership));
+            owned_by.push((*version, ownership));
         }
+        route.ownership = owned_by.into();
         route.dependencies = lookup.into_dependencies();
         route
     }
@@ -253,6 +255,7 @@ impl UpstreamIndex {
         if let Some(last) = routes.last_mut().filter(|_| end > MAX_ROUTES_OF_A_SERVICE) {
             last.subset = None;
         }
+        routes.shrink_to_fit();
         routes
     }
 

@@ -4,6 +4,9 @@
 /// Inserts a value, unless it is there.
 pub(super) fn insert<T: Ord>(set: &mut Vec<T>, value: T) {
     if let Err(place) = set.binary_search(&value) {
+        if set.is_empty() {
+            set.reserve_exact(1);
+        }
         set.insert(place, value);
     }
 }

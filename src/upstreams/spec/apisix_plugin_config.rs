@@ -8,7 +8,7 @@ use serde_json::Value;
 #[serde(default)]
 pub struct ApisixPluginConfigSpec {
     /// Its plugins.
-    pub plugins: Option<Vec<Plugin>>,
+    pub plugins: Option<Box<[Plugin]>>,
 }
 
 /// A plugin, of which only `traffic-split` sends requests anywhere: the hosts of its nodes.

@@ -11,9 +11,9 @@ pub struct ApisixRouteSpec {
     /// Its class.
     pub ingress_class_name: Option<String>,
     /// Rules for HTTP.
-    pub http: Option<Vec<ApisixHttpRule>>,
+    pub http: Option<Box<[ApisixHttpRule]>>,
     /// Rules for TCP and UDP.
-    pub stream: Option<Vec<ApisixStreamRule>>,
+    pub stream: Option<Box<[ApisixStreamRule]>>,
 }
 
 /// A rule for HTTP.
@@ -23,11 +23,11 @@ pub struct ApisixHttpRule {
     /// Its name.
     pub name: String,
     /// The Services that its requests go to.
-    pub backends: Option<Vec<RouteBackend>>,
+    pub backends: Option<Box<[RouteBackend]>>,
     /// The ApisixUpstreams that its requests go to.
-    pub upstreams: Option<Vec<UpstreamReference>>,
+    pub upstreams: Option<Box<[UpstreamReference]>>,
     /// Its plugins.
-    pub plugins: Option<Vec<Plugin>>,
+    pub plugins: Option<Box<[Plugin]>>,
     /// The ApisixPluginConfig with more plugins.
     pub plugin_config_name: Option<String>,
     /// Its namespace: by default that of the route.

@@ -9,11 +9,11 @@ use super::super::string_map::StringMap;
 #[serde(default, rename_all = "camelCase")]
 pub struct ApisixUpstreamSpec {
     /// Nodes that are no Pods of a Service.
-    pub external_nodes: Option<Vec<ExternalNode>>,
+    pub external_nodes: Option<Box<[ExternalNode]>>,
     /// Where APISIX itself looks for nodes.
     pub discovery: Option<Discovery>,
     /// Subsets of the Pods of the Service with the same name.
-    pub subsets: Option<Vec<Subset>>,
+    pub subsets: Option<Box<[Subset]>>,
 }
 
 /// A node that is no Pod of a Service.

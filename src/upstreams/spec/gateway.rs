@@ -19,7 +19,7 @@ pub struct GatewaySpec {
     /// Its class.
     pub gateway_class_name: String,
     /// What routes attach to.
-    pub listeners: Option<Vec<Listener>>,
+    pub listeners: Option<Box<[Listener]>>,
 }
 
 /// What routes attach to.
@@ -67,7 +67,7 @@ pub struct AllowedRoutes {
     /// From which namespaces.
     pub namespaces: Option<RouteNamespaces>,
     /// Of which kinds; without any, of those that its protocol carries.
-    pub kinds: Option<Vec<AllowedKind>>,
+    pub kinds: Option<Box<[AllowedKind]>>,
 }
 
 /// From which namespaces a listener takes routes.
@@ -112,7 +112,7 @@ pub struct LabelSelector {
     /// Labels that they have.
     pub match_labels: Option<StringMap>,
     /// What holds for their labels.
-    pub match_expressions: Option<Vec<SelectorRequirement>>,
+    pub match_expressions: Option<Box<[SelectorRequirement]>>,
 }
 
 /// What holds for a label.
@@ -124,7 +124,7 @@ pub struct SelectorRequirement {
     /// In, NotIn, Exists or DoesNotExist.
     pub operator: String,
     /// The values for In and NotIn.
-    pub values: Option<Vec<String>>,
+    pub values: Option<Box<[String]>>,
 }
 
 impl LabelSelector {

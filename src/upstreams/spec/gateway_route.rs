@@ -8,11 +8,11 @@ use serde::Deserialize;
 #[serde(default, rename_all = "camelCase")]
 pub struct GatewayRouteSpec {
     /// The Gateways that it attaches to.
-    pub parent_refs: Option<Vec<ParentRef>>,
+    pub parent_refs: Option<Box<[ParentRef]>>,
     /// The hosts of its requests. TCPRoute and UDPRoute have none.
-    pub hostnames: Option<Vec<String>>,
+    pub hostnames: Option<Box<[String]>>,
     /// Where its requests go.
-    pub rules: Option<Vec<GatewayRule>>,
+    pub rules: Option<Box<[GatewayRule]>>,
 }
 
 /// A Gateway that a route attaches to, or one of its listeners.
@@ -39,7 +39,7 @@ pub struct GatewayRule {
     /// Its name.
     pub name: Option<String>,
     /// Where its requests go.
-    pub backend_refs: Option<Vec<BackendRef>>,
+    pub backend_refs: Option<Box<[BackendRef]>>,
 }
 
 /// Where requests go.

@@ -16,7 +16,7 @@ pub struct IngressClassSpec {
 pub struct IngressSpec {
     /// Its class.
     pub ingress_class_name: Option<String>,
-    rules: Option<Vec<Rule>>,
+    rules: Option<Box<[Rule]>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -28,7 +28,7 @@ struct Rule {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 struct HttpRule {
-    paths: Option<Vec<Path>>,
+    paths: Option<Box<[Path]>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -7,9 +7,9 @@ use serde::Deserialize;
 #[serde(default)]
 pub struct ReferenceGrantSpec {
     /// Who may name something.
-    pub from: Option<Vec<GrantFrom>>,
+    pub from: Option<Box<[GrantFrom]>>,
     /// What they may name.
-    pub to: Option<Vec<GrantTo>>,
+    pub to: Option<Box<[GrantTo]>>,
 }
 
 /// Who may name something.
