@@ -61,9 +61,8 @@ fn route(service: &str) -> String {
 }
 
 fn object((kind, namespace, name, spec): &Listed) -> ClusterObject {
-    let text = &mut serde_json::Deserializer::from_str(spec);
     let id = ObjectId::new(*kind, namespace, name);
-    let spec_read = Spec::read(*kind, text).unwrap();
+    let spec_read = Spec::read(*kind, spec).unwrap();
     ClusterObject::new(id, StringMap::default(), StringMap::default(), spec_read)
         .with_bytes(spec.len())
 }

@@ -1,6 +1,6 @@
 //! Objects as a manifest or the API server writes them.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
@@ -40,19 +40,20 @@ pub enum MalformedObject {
 }
 
 impl Spec {
-    /// Reads the spec of an object. Null is an empty one.
+    /// Reads the spec of an object, in JSON. Null is an empty one.
     ///
     /// # Errors
     /// When a field has the wrong type, with its path.
-    pub fn read<'de, D: Deserializer<'de>>(
+    pub fn read(
         kind: Kind,
-        spec: D,
-    ) -> Result<Self, serde_path_to_error::Error<D::Error>> {
-        fn read<'de, S: Deserialize<'de> + Default, D: Deserializer<'de>>(
-            spec: D,
+        spec: &str,
+    ) -> Result<Self, serde_path_to_error::Error<serde_json::Error>> {
+        fn read<'de, S: Deserialize<'de> + Default>(
+            spec: &'de str,
             wrap: fn(S) -> Spec,
-        ) -> Result<Spec, serde_path_to_error::Error<D::Error>> {
-            let spec: Option<S> = serde_path_to_error::deserialize(spec)?;
+        ) -> Result<Spec, serde_path_to_error::Error<serde_json::Error>> {
+            let mut reader = serde_json::Deserializer::from_str(spec);
+            let spec: Option<S> = serde_path_to_error::deserialize(&mut reader)?;
             Ok(wrap(spec.unwrap_or_default()))
         }
         match kind {
@@ -104,8 +105,8 @@ impl ClusterObject {
             .map_err(|error| {
                 malformed("metadata", error.path().to_string(), error.inner().to_string())
             })?;
-        let spec = Spec::read(kind, &value["spec"]).map_err(|error| {
-            malformed("spec", error.path().to_string(), error.inner().to_string())
+        let spec = Spec::read(kind, &value["spec"].to_string()).map_err(|error| {
+            malformed("spec", error.path().to_string(), without_position(error.inner()))
         })?;
         let own = metadata.namespace.filter(|namespace| !namespace.is_empty());
         let id = ObjectId::new(kind, own.as_deref().unwrap_or(namespace), name);
@@ -121,4 +122,11 @@ pub fn served_by(api_version: &str, kind: &str, value: &Value) -> Option<Kind> {
     let spec = &value["spec"];
     let (group, kind) = (spec["group"].as_str()?, spec["names"]["kind"].as_str()?);
     Kind::of(group, kind).filter(|_| is_definition)
+}
+
+/// The message of serde_json without the position in a text that nobody sees.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let end = text.rfind(" at line ").unwrap_or(text.len());
+    text[..end].to_owned()
 }

@@ -12,7 +12,9 @@ use super::{
         ClusterObject, ObjectId, PLUGIN_CONFIG_ANNOTATION, SERVICE_NAMESPACE_ANNOTATION, Spec,
     },
     sorted::insert,
-    spec::{ApisixUpstreamSpec, ExternalNodeType, GatewayRouteSpec, Plugin, RouteBackend},
+    spec::{
+        ApisixUpstreamSpec, Discovery, ExternalNodeType, GatewayRouteSpec, Plugin, RouteBackend,
+    },
     string_map::StringMap,
 };
 use crate::constants::{MAX_LABEL_BYTES, MAX_NAMED_SERVICES, MAX_SERVICE_ALIASES};
@@ -109,7 +111,7 @@ impl<'o> PositionReader<'_, 'o> {
     }
 
     fn service(&mut self, namespace: &str, name: &str) {
-        self.name(namespace, name, None, false, Vec::new());
+        self.name(namespace, name, None, Vec::new());
     }
 
     /// Names a Service, and what it is another name of.
@@ -118,7 +120,6 @@ impl<'o> PositionReader<'_, 'o> {
         namespace: &str,
         name: &str,
         subset: Option<StringMap>,
-        is_indirect: bool,
         mut limits: Vec<Limit>,
     ) {
         if name.is_empty() {
@@ -132,7 +133,7 @@ impl<'o> PositionReader<'_, 'o> {
             service: self.lookup.id(Kind::Service, namespace, name),
             rule: self.rule.clone(),
             subset,
-            is_indirect,
+            is_indirect: false,
             limits,
         });
         if let Some(external) = external {
@@ -140,33 +141,33 @@ impl<'o> PositionReader<'_, 'o> {
         }
     }
 
-    /// The DNS name of an ExternalName Service, or of the last one of a chain of them.
+    /// The DNS name that an ExternalName Service stands for.
     fn external_name(&self, namespace: &str, name: &str) -> Option<&'o str> {
-        let mut last = self.external_name_of(namespace, name)?;
-        for _ in 0..MAX_SERVICE_ALIASES {
-            let next = service_of(last).and_then(|(name, in_)| self.external_name_of(in_, name));
-            match next {
-                Some(next) => last = next,
-                None => break,
-            }
-        }
-        Some(last)
-    }
-
-    fn external_name_of(&self, namespace: &str, name: &str) -> Option<&'o str> {
         match self.lookup.get(Kind::Service, namespace, name).map(|object| &object.spec) {
             Some(Spec::Service(service)) => service.external_name(),
             _ => None,
         }
     }
 
-    /// A DNS name or an address.
+    /// A DNS name or an address. Some names stand for another one.
     fn host(&mut self, host: &str) {
-        match service_of(host) {
-            Some((name, namespace)) => {
-                self.push_indirect(namespace, name, Limit::DnsName);
+        let mut host = host;
+        for _ in 0..=MAX_SERVICE_ALIASES {
+            let Some((name, namespace)) = service_of(host) else {
+                return self.limit(Limit::ForeignAddress);
+            };
+            match self.external_name(namespace, name) {
+                Some(next) => host = next,
+                None => return self.push_indirect(namespace, name, Limit::DnsName),
             }
-            None => self.limit(Limit::ForeignAddress),
+        }
+    }
+
+    /// What APISIX itself looks for.
+    fn discovery(&mut self, discovery: &Discovery) {
+        match discovery.service() {
+            Some((namespace, name)) => self.push_indirect(namespace, name, Limit::Discovery),
+            None => self.limit(Limit::Discovery),
         }
     }
 
@@ -200,10 +201,7 @@ impl<'o> PositionReader<'_, 'o> {
         let namespace = &*self.route.namespace;
         let upstream = self.apisix_upstream(&backend.service_name);
         if let Some(discovery) = upstream.and_then(|upstream| upstream.discovery.as_ref()) {
-            match discovery.service() {
-                Some((namespace, name)) => self.push_indirect(namespace, name, Limit::Discovery),
-                None => self.limit(Limit::Discovery),
-            }
+            self.discovery(discovery);
             // Version 2 then leaves out the endpoints of the Service.
             if self.version == Version::V2 {
                 return;
@@ -217,7 +215,7 @@ impl<'o> PositionReader<'_, 'o> {
             .filter(|labels| !labels.is_empty());
         let is_cluster_ip = backend.resolve_granularity.as_deref() == Some("service");
         let limits = if is_cluster_ip { vec![Limit::ClusterIp] } else { Vec::new() };
-        self.name(namespace, &backend.service_name, labels, false, limits);
+        self.name(namespace, &backend.service_name, labels, limits);
     }
 
     fn apisix_upstream(&self, name: &str) -> Option<&'o ApisixUpstreamSpec> {
@@ -247,10 +245,7 @@ impl<'o> PositionReader<'_, 'o> {
             }
         }
         if let Some(discovery) = &spec.discovery {
-            match discovery.service() {
-                Some((namespace, name)) => self.push_indirect(namespace, name, Limit::Discovery),
-                None => self.limit(Limit::Discovery),
-            }
+            self.discovery(discovery);
         }
     }
 

@@ -21,7 +21,7 @@ use tokio::{
 
 /// Longer than any answer takes, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
-/// What one attack may take beside the body itself, in KiB. Half of the chart's limit is 64 MiB.
+/// What one attack may take beside the body itself, in KiB. The cluster tests attack a container of 64 MiB.
 const MEMORY_BOUND: u64 = 24 * 1024;
 #[rstest]
 #[case::containers(spec(&list(r#"{"name":""}"#)), "too_large")]

@@ -70,8 +70,7 @@ impl WatchedObject {
     pub(super) fn into_object(self, kind: Kind) -> ClusterObject {
         let id = self.id(kind);
         let text = self.spec.as_ref().map_or("null", |spec| spec.get());
-        let spec = Spec::read(kind, &mut serde_json::Deserializer::from_str(text));
-        let spec = spec.unwrap_or_else(|error| {
+        let spec = Spec::read(kind, text).unwrap_or_else(|error| {
             tracing::debug!(object = %id, %error, "cannot read the spec");
             Spec::Empty
         });

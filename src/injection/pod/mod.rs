@@ -104,6 +104,12 @@ impl OwnerReference<'_> {
 /// Escaped: a name is checked only later, and may have line breaks.
 impl fmt::Display for OwnerReference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A name that an API server accepts has nothing to escape, character by character.
+        let is_plain =
+            |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        if is_plain(&self.kind) && is_plain(&self.name) {
+            return [&self.kind, "/", &self.name].iter().try_for_each(|part| f.write_str(part));
+        }
         write!(f, "{}/{}", self.kind.escape_default(), self.name.escape_default())
     }
 }
