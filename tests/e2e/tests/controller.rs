@@ -2,13 +2,10 @@
 //! tests/upstreams equals what we say.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use apisix_prestop::upstreams::{TargetKind, Version};
+use apisix_prestop::upstreams::{Kind, TargetKind, Version};
 use apisix_prestop_e2e::{
     command::{run, run_with_input},
     gateway::{self, ROUTED},
@@ -48,6 +45,20 @@ fn objects(case: &UpstreamCase, number: usize) -> Vec<Value> {
     // Version 1.8 reads no IngressClass, and one of these may exist only once.
     objects.retain(|object| object["kind"] != "IngressClass");
     objects.retain(|object| object["kind"] != "BackendTrafficPolicy");
+    // What no route of the case needs only costs time.
+    let is_part = |object: &Value| object["kind"] == "Namespace" || object["kind"] == "Service";
+    let other_namespace = format!("pay-{number}");
+    let needs = |text: &str| {
+        let mut others = objects.iter().filter(|object| !is_part(object));
+        others.any(|object| object.to_string().contains(text))
+    };
+    let (needs_other, needs_gateway) = (needs(&other_namespace), needs("parentRefs"));
+    objects.retain(|object| {
+        let metadata = &object["metadata"];
+        let names = [&metadata["namespace"], &metadata["name"]];
+        (needs_other || !names.iter().any(|name| **name == *other_namespace))
+            && (needs_gateway || object["kind"] != "Gateway")
+    });
     for object in &mut objects {
         if object["kind"] == "Namespace" {
             let (key, value) = ROUTED.split_once(": ").unwrap();
@@ -89,6 +100,30 @@ fn expected(case: &UpstreamCase, number: usize) -> BTreeSet<String> {
     direct.map(|(name, _)| renamed(name, number)).collect()
 }
 
+/// Waits until the controller has programmed what we say, and nothing else.
+async fn await_programmed(client: &Client, cases: &[(usize, UpstreamCase)]) -> Result<()> {
+    eventually("the controller to program all cases", LIMIT, async || {
+        let programmed = programmed(client).await?;
+        let mut wrong = Vec::new();
+        for (number, case) in cases {
+            let namespaces = [format!("shop-{number}/"), format!("pay-{number}/")];
+            let of_case = |name: &&String| namespaces.iter().any(|it| name.starts_with(it));
+            let found: BTreeSet<_> = programmed.iter().filter(of_case).cloned().collect();
+            let mut expected = expected(case, *number);
+            if case.not_programmed.is_some() {
+                expected.clear();
+            }
+            if found != expected {
+                wrong.push(format!("{}: we say {expected:?}, it programs {found:?}", case.name));
+            }
+        }
+        ensure!(wrong.is_empty(), "{} cases differ:\n{}", wrong.len(), wrong.join("\n"));
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}
+
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn what_the_controller_programs_is_what_we_say() -> Result<()> {
@@ -105,36 +140,33 @@ async fn what_the_controller_programs_is_what_we_say() -> Result<()> {
     // It forgets a Gateway whose class it does not know.
     run("kubectl", &["wait", "--for=condition=Accepted", "gatewayclass/apisix", "--timeout=60s"])
         .await?;
-    // What a route refers to comes before it: the controller does not look for it again soon.
-    let is_gateway = |object: &Value| object["kind"] == "Gateway" || object["kind"] == "Service";
-    let (before, routes): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_gateway);
-    apply(&before).await?;
-    apply(&routes).await?;
-
-    let expected: BTreeMap<_, _> =
-        cases.iter().map(|(number, case)| (*number, expected(case, *number))).collect();
-    let compared = eventually("the controller to program all cases", LIMIT, async || {
-        let programmed = programmed(&client).await?;
-        let mut wrong = Vec::new();
-        for (number, case) in &cases {
-            let namespaces = [format!("shop-{number}/"), format!("pay-{number}/")];
-            let found: BTreeSet<_> = programmed
-                .iter()
-                .filter(|name| namespaces.iter().any(|it| name.starts_with(it)))
-                .cloned()
-                .collect();
-            let mut expected = expected[number].clone();
-            if case.not_programmed.is_some() {
-                expected.clear();
-            }
-            if found != expected {
-                wrong.push(format!("{}: we say {expected:?}, it programs {found:?}", case.name));
-            }
-        }
-        ensure!(wrong.is_empty(), "{} cases differ:\n{}", wrong.len(), wrong.join("\n"));
-        Ok(())
-    })
-    .await;
+    // What a route refers to comes before it: the controller does not look for it again soon. And it
+    // forgets a route of the Gateway API in a namespace that it does not watch yet, but no other one.
+    let is_gateway_route = |object: &Value| {
+        object["kind"]
+            .as_str()
+            .and_then(|kind| kind.parse().ok())
+            .is_some_and(Kind::is_gateway_route)
+    };
+    let is_before = |object: &Value| object["kind"] == "Service";
+    let (services, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_before);
+    let (of_gateways, rest): (Vec<_>, Vec<_>) = rest
+        .into_iter()
+        .partition(|object| is_gateway_route(object) || object["kind"] == "Gateway");
+    apply(&services).await?;
+    apply(&rest).await?;
+    let has_gateway_route =
+        |case: &UpstreamCase| case.objects(Version::V1_8).iter().any(is_gateway_route);
+    let (gateway_cases, other_cases): (Vec<_>, Vec<_>) =
+        cases.iter().cloned().partition(|(_, case)| has_gateway_route(case));
+    let mut compared = await_programmed(&client, &other_cases).await;
+    if compared.is_ok() {
+        let (routes, gateways): (Vec<_>, Vec<_>) =
+            of_gateways.into_iter().partition(is_gateway_route);
+        apply(&gateways).await?;
+        apply(&routes).await?;
+        compared = await_programmed(&client, &gateway_cases).await;
+    }
     let namespaces: Vec<_> = cases
         .iter()
         .flat_map(|(number, _)| [format!("shop-{number}"), format!("pay-{number}")])
@@ -144,6 +176,11 @@ async fn what_the_controller_programs_is_what_we_say() -> Result<()> {
     run("kubectl", &delete).await?;
     run("kubectl", &["delete", "gatewayclass", "apisix", "envoy"]).await?;
     compared?;
-    println!("the controller programs what we say in {} cases", cases.len());
+    let refused = cases.iter().filter(|(_, case)| case.not_programmed.is_some()).count();
+    println!(
+        "the controller programs what we say in {} cases; in {refused} it programs nothing, for a \
+         reason of its own",
+        cases.len() - refused
+    );
     Ok(())
 }

@@ -231,6 +231,13 @@ async fn it_has_no_right_that_it_does_not_use() -> Result<()> {
             ("list", "namespaces", "yes"),
             ("watch", "namespaces", "yes"),
             ("get", "namespaces", "no"),
+            ("list", "services", "yes"),
+            ("watch", "services", "yes"),
+            ("get", "services", "no"),
+            ("list", "endpointslices.discovery.k8s.io", "no"),
+            ("list", "ingresses.networking.k8s.io", "yes"),
+            ("watch", "ingressclasses.networking.k8s.io", "yes"),
+            ("update", "ingresses.networking.k8s.io", "no"),
             ("create", "events.events.k8s.io", "yes"),
             ("patch", "events.events.k8s.io", "yes"),
             ("list", "events.events.k8s.io", "no"),
@@ -301,6 +308,7 @@ async fn a_warning_about_a_controllers_pod_is_an_event_on_the_controller() -> Re
             let seen: Value = serde_json::from_str(&run("kubectl", &events).await?.stdout)?;
             let items = seen["items"].as_array().unwrap();
             for message in messages {
+                let message = format!("{message} (target: no Service)");
                 let has = items.iter().any(|event| event["message"] == message);
                 ensure!(has, "no Event {message:?} in {seen:#}");
             }

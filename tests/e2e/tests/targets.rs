@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use apisix_prestop::constants::INJECTED_ANNOTATION;
 use apisix_prestop_e2e::{
-    command::{apply, kubectl, run},
+    command::{apply, kubectl, run, run_with_input},
     dry_run::dry_run,
     gateway,
     installation::{self, NAME},
@@ -167,8 +167,13 @@ async fn a_kind_that_must_not_be_read_is_named_and_every_pod_counts() -> Result<
         // Without the right to read ApisixRoutes, from the start of the next replicas.
         let role = run("kubectl", &["get", "clusterrole", NAME, "-o", "json"]).await?.stdout;
         let role = role.replace(r#""apisixroutes","#, "");
-        let role = serde_json::from_str::<serde_json::Value>(&role).context("the role")?;
-        apply(NAME, &role.to_string()).await?;
+        let mut role = serde_json::from_str::<serde_json::Value>(&role).context("the role")?;
+        for field in ["managedFields", "resourceVersion"] {
+            role["metadata"][field].take();
+        }
+        // As Helm itself, which gives it back later.
+        let as_helm = ["apply", "--server-side", "--field-manager=helm", "-f", "-"];
+        run_with_input("kubectl", &as_helm, &role.to_string()).await?;
         kubectl(NAME, &["rollout", "restart", "deployment", NAME]).await?;
         kubectl(NAME, &["rollout", "status", "deployment", NAME, "--timeout=90s"]).await?;
         installation::await_drained(&client).await?;
@@ -195,9 +200,13 @@ async fn a_kind_that_must_not_be_read_is_named_and_every_pod_counts() -> Result<
 
         installation::install(&client, &VALUES).await?;
         await_target(&client, namespace, "worker", None).await?;
-        for ready in admin(&client, "ready").await? {
-            ensure!(ready == "ready\n", "nothing is wrong any more: {ready}");
-        }
+        eventually("no replica to find anything wrong", LIMIT, async || {
+            for ready in admin(&client, "ready").await? {
+                ensure!(ready == "ready\n", "{ready}");
+            }
+            Ok(())
+        })
+        .await?;
         Ok(())
     })
     .await
