@@ -95,8 +95,7 @@ fn inject<'a>(
 
     let metadata = pod.metadata.as_ref().map(|metadata| metadata.annotations.presence());
     let annotations_were_empty = record.annotations_were_empty || metadata == Some(Presence::Empty);
-    let mut record = next_record(&containers, fit.recorded, annotations_were_empty);
-    record.target = context.target.map(ToString::to_string);
+    let record = next_record(&containers, fit.recorded, annotations_were_empty, context.target);
     let has_room_for_record = context.annotations_bytes.is_none_or(|all| {
         let earlier = pod.record().map_or(0, |record| INJECTED_ANNOTATION.len() + record.len());
         all.saturating_sub(earlier) + record.annotation_bytes() <= MAX_ANNOTATIONS_BYTES
@@ -110,9 +109,15 @@ fn next_record(
     containers: &[InjectedContainer<'_>],
     grace: Option<RecordedGrace>,
     annotations_were_empty: bool,
+    target: Option<&Target>,
 ) -> InjectionRecord {
     let earlier = containers.iter().filter(|container| container.previous.is_some());
     let new = containers.iter().filter(|container| container.previous.is_none());
     let containers = earlier.chain(new).filter_map(InjectedContainer::recorded).collect();
-    InjectionRecord { containers, grace, annotations_were_empty, target: None }
+    InjectionRecord {
+        containers,
+        grace,
+        annotations_were_empty,
+        target: target.map(ToString::to_string),
+    }
 }

@@ -30,5 +30,6 @@ pub use error::{Fault, ManifestError};
 pub use listed::{ListedObject, list};
 pub use operation::Operation;
 pub use output::{Format, render};
+pub(crate) use printable::printable;
 pub use report::Report;
 pub use source::{ManifestSource, ReadSource, read_sources};

@@ -144,7 +144,7 @@ impl UpstreamIndex {
     }
 
     /// Evaluates what is stale.
-    pub(super) fn evaluate(&mut self) {
+    fn evaluate(&mut self) {
         let versions = self.controller.version.versions(self.signs());
         if versions != self.versions {
             self.versions = versions;

@@ -121,12 +121,11 @@ impl UpstreamIndex {
         workloads.sort_by(|a, b| {
             (&a.namespace, &a.kind, &a.name).cmp(&(&b.namespace, &b.kind, &b.name))
         });
-        let known: BTreeSet<_> = self.services().map(|service| service.id.clone()).collect();
+        let known = self.services().map(|service| &service.id);
         let named = self.routes().flat_map(|(_, route)| &route.positions.named);
-        let all = named.map(|position| position.service.clone()).chain(known.iter().cloned());
-        let all: BTreeSet<_> = all.collect();
+        let all: BTreeSet<_> = named.map(|position| &position.service).chain(known).collect();
         UpstreamReport {
-            services: all.iter().map(|id| self.service_report(id)).collect(),
+            services: all.into_iter().map(|id| self.service_report(id)).collect(),
             workloads: workloads.iter().map(|it| self.workload_report(it, &snapshot)).collect(),
             routes: self.route_reports(),
         }

@@ -82,11 +82,6 @@ impl Snapshot {
         }
     }
 
-    /// The namespaces that have a Service with a selector.
-    pub fn namespaces(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.namespaces.keys()
-    }
-
     /// The namespaces in which a target may differ between two snapshots.
     pub fn changed_since(&self, earlier: &Self) -> BTreeSet<Arc<str>> {
         let differs = |a: &Self, b: &Self| -> Vec<Arc<str>> {
@@ -98,16 +93,13 @@ impl Snapshot {
         differs(self, earlier).into_iter().chain(differs(earlier, self)).collect()
     }
 
-    /// Replaces the Services of a namespace. Returns whether they differ.
-    pub(super) fn replace(&mut self, namespace: &Arc<str>, targets: NamespaceTargets) -> bool {
+    /// Replaces the Services of a namespace. Equal ones stay, and with them what snapshots share.
+    pub(super) fn replace(&mut self, namespace: &Arc<str>, targets: NamespaceTargets) {
         if targets.services.is_empty() && !targets.is_cut {
-            return self.namespaces.remove_mut(namespace);
+            self.namespaces.remove_mut(namespace);
+        } else if self.namespaces.get(namespace).is_none_or(|earlier| **earlier != targets) {
+            self.namespaces.insert_mut(namespace.clone(), Arc::new(targets));
         }
-        if self.namespaces.get(namespace).is_some_and(|earlier| **earlier == targets) {
-            return false;
-        }
-        self.namespaces.insert_mut(namespace.clone(), Arc::new(targets));
-        true
     }
 }
 

@@ -2,7 +2,10 @@
 
 use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 
-use crate::upstreams::{Limit, RouteReport, ServiceReport, UpstreamReport, WorkloadReport};
+use crate::{
+    manifests::printable,
+    upstreams::{Limit, RouteReport, ServiceReport, UpstreamReport, WorkloadReport},
+};
 
 /// The report as tables for people, with a legend of the limits in it.
 pub(super) fn tables(report: &UpstreamReport) -> String {
@@ -76,9 +79,4 @@ fn list<T: ToString>(values: &[T]) -> String {
         return "-".to_owned();
     }
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// Nothing in a manifest may steer the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

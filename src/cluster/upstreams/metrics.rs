@@ -5,7 +5,6 @@ use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
     registry::Registry,
 };
-use strum::VariantArray;
 
 use crate::upstreams::Kind;
 
@@ -25,8 +24,8 @@ impl UpstreamMetrics {
     /// Adds the metrics to `registry`.
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self { failing: Family::default(), complete: Gauge::default() };
-        for kind in Kind::VARIANTS {
-            metrics.fails(*kind, false);
+        for kind in Kind::all() {
+            metrics.fails(kind, false);
         }
         registry.register(
             "watch_failing",

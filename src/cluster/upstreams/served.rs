@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube::Client;
-use strum::VariantArray;
 
 use crate::upstreams::Kind;
 
@@ -12,8 +11,8 @@ pub(super) type Served = BTreeMap<Kind, &'static str>;
 
 /// The kinds of Kubernetes itself, which every API server serves.
 pub(super) fn always_served() -> Served {
-    let kinds = Kind::VARIANTS.iter().filter(|kind| !kind.is_custom());
-    kinds.map(|kind| (*kind, kind.versions()[0])).collect()
+    let kinds = Kind::all().filter(|kind| !kind.is_custom());
+    kinds.map(|kind| (kind, kind.versions()[0])).collect()
 }
 
 /// Asks the API server.
@@ -22,7 +21,7 @@ pub(super) fn always_served() -> Served {
 /// When it does not answer.
 pub(super) async fn served(client: &Client) -> Result<Served, kube::Error> {
     let groups: BTreeSet<_> =
-        Kind::VARIANTS.iter().filter(|kind| kind.is_custom()).map(|kind| kind.group()).collect();
+        Kind::all().filter(|kind| kind.is_custom()).map(Kind::group).collect();
     let mut served = always_served();
     for group in client.list_api_groups().await?.groups {
         if !groups.contains(&*group.name) {
@@ -34,13 +33,13 @@ pub(super) async fn served(client: &Client) -> Result<Served, kube::Error> {
             let names = list.resources.into_iter().map(|resource| resource.name);
             resources.extend(names.map(|name| (version.version.clone(), name)));
         }
-        for kind in Kind::VARIANTS.iter().filter(|kind| kind.group() == group.name) {
+        for kind in Kind::all().filter(|kind| kind.group() == group.name) {
             let mut versions = kind.versions().iter();
             let is_served = |version: &&&'static str| {
                 resources.contains(&((**version).to_owned(), kind.plural().to_owned()))
             };
             if let Some(version) = versions.find(is_served) {
-                served.insert(*kind, version);
+                served.insert(kind, version);
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use strum::VariantArray;
 use tokio::time::Instant;
 
 use crate::{constants::WATCH_FAILURE_BOUND, upstreams::Kind};
@@ -36,7 +35,7 @@ pub(super) struct KindStates {
 
 impl Default for KindStates {
     fn default() -> Self {
-        let kinds = Kind::VARIANTS.iter().map(|kind| (*kind, KindState::Pending)).collect();
+        let kinds = Kind::all().map(|kind| (kind, KindState::Pending)).collect();
         Self { is_discovered: false, kinds }
     }
 }
