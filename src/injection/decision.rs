@@ -53,6 +53,8 @@ pub struct Injection<'a> {
     pub grace: Option<GraceRaise>,
     /// The annotation of the Pod: these sleeps, and those of earlier reviews.
     pub record: InjectionRecord,
+    /// Whether the Pod has the annotation of an earlier review.
+    pub(super) was_recorded: bool,
     /// Whether the annotation fits: the API server limits the annotations of a Pod in total.
     pub(super) has_room_for_record: bool,
     /// Whether the Pod has metadata, and annotations: where the annotation goes.
@@ -113,7 +115,8 @@ impl<'a> InjectedContainer<'a> {
     pub(super) fn is_change(&self) -> bool {
         match self.previous {
             Some(previous) => (previous.hook, previous.delay) != (Some(self.hook), self.delay),
-            None => self.delay.get() > 0,
+            // Without a record, what is replaced is an empty handler, which must not stay.
+            None => self.delay.get() > 0 || matches!(self.placement, HookPlacement::Replace { .. }),
         }
     }
 
@@ -146,7 +149,7 @@ impl<'a> InjectedContainer<'a> {
     /// Whether the removal of the hook removes the `lifecycle` that came with it.
     pub(super) fn removes_lifecycle(&self) -> bool {
         self.placement == HookPlacement::Replace { is_alone: true }
-            && self.previous.is_some_and(|previous| previous.change == RecordedChange::Added)
+            && self.previous.is_none_or(|previous| previous.change == RecordedChange::Added)
     }
 }
 
@@ -172,7 +175,9 @@ pub enum HookPlacement<'a> {
 }
 
 /// Why a decision is what it is. The first reason that applies wins, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumCount, IntoStaticStr, VariantArray)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumCount, IntoStaticStr, VariantArray,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// The request does not create a Pod. (Neither `lifecycle` nor the grace period of an existing

@@ -43,9 +43,8 @@ impl Serialize for Injection<'_> {
         let annotations = NewAnnotations { record: &self.record };
         let path = format_args!("/metadata/annotations/{INJECTED_TOKEN}");
         match self.metadata {
-            // There are no sleeps any more: there was a record of them.
-            Some(Presence::Filled) if self.record.is_empty() => remove(&mut patch, path)?,
-            _ if !self.has_room_for_record => {}
+            _ if self.record.is_empty() && self.was_recorded => remove(&mut patch, path)?,
+            _ if self.record.is_empty() || !self.has_room_for_record => {}
             None => add(&mut patch, format_args!("/metadata"), NewMetadata { annotations })?,
             Some(Presence::Absent) => {
                 add(&mut patch, format_args!("/metadata/annotations"), annotations)?;

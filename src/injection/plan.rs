@@ -101,7 +101,16 @@ fn inject<'a>(
         all.saturating_sub(earlier) + record.annotation_bytes() <= MAX_ANNOTATIONS_BYTES
     });
     containers.retain(InjectedContainer::is_change);
-    Ok(Injection { reason, containers, grace: raise, record, has_room_for_record, metadata })
+    let was_recorded = pod.record().is_some();
+    Ok(Injection {
+        reason,
+        containers,
+        grace: raise,
+        record,
+        was_recorded,
+        has_room_for_record,
+        metadata,
+    })
 }
 
 /// The record after this injection: first the sleeps of earlier reviews, then the new ones.

@@ -94,7 +94,8 @@ pub fn is_beyond_us(others: &[Other], ours: usize) -> bool {
     let caps = any(|other| matches!(other, Other::Cap(_)));
     // A container that we see for the first time in the last call gets its sleep there.
     let adds = any(|other| matches!(other, Other::Sidecar(_)));
-    // Without its annotation our sleep is the author's, for which the grace period is raised.
+    // Without its annotation our sleep is the author's, for which the grace period is raised; and a Pod
+    // that did not want a sleep gets one in the last call.
     let drops = others.contains(&Other::Annotations);
-    (adds && (caps || any(|other| *other == Other::OlderTypes))) || (drops && caps)
+    (adds || drops) && (caps || any(|other| *other == Other::OlderTypes))
 }
