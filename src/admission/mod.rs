@@ -19,7 +19,7 @@ pub use outcome::{Mode, Outcome};
 pub use refusal::{Refusal, RefusedRequest};
 pub use response::write;
 pub use review::{AdmissionRequest, MalformedReview, read};
-pub use reviewer::Reviewer;
+pub use reviewer::{Reviewer, UnansweredReview};
 
 use crate::{
     injection::{Context, Decision, Plan, Policy, Reason, plan},

@@ -1,4 +1,4 @@
-//! From the body of a request to the body of the response.
+//! From the body of a request to the body of the response, in two steps.
 
 use std::{sync::Arc, time::Instant};
 
@@ -13,6 +13,7 @@ use super::{
     review::{AdmissionRequest, read},
 };
 use crate::{
+    constants::USUAL_CONTAINERS,
     injection::Policy,
     upstreams::{KnownTargets, Target},
 };
@@ -24,6 +25,21 @@ pub struct Reviewer {
     mode: Mode,
     targets: Option<Arc<ArcSwap<KnownTargets>>>,
     observers: Vec<Box<dyn Observer>>,
+}
+
+/// A request that has been read.
+#[derive(Debug)]
+pub struct UnansweredReview<'a> {
+    request: AdmissionRequest<'a>,
+    started: Instant,
+}
+
+impl UnansweredReview<'_> {
+    /// Whether the answer takes many times as long as an ordinary one.
+    pub fn is_long(&self) -> bool {
+        let pod = self.request.created_pod();
+        pod.is_some_and(|pod| pod.spec.all_containers().count() > USUAL_CONTAINERS)
+    }
 }
 
 impl Reviewer {
@@ -41,6 +57,11 @@ impl Reviewer {
         Self { targets: Some(targets), ..self }
     }
 
+    /// The policy that applies now.
+    pub fn policy(&self) -> Policy {
+        **self.policy.load()
+    }
+
     /// Replaces the policy by what `change` makes of it. Changes from several threads at once all
     /// take effect; `change` may then run more than once.
     pub fn update_policy(&self, change: impl Fn(&Policy) -> Policy) {
@@ -53,23 +74,32 @@ impl Reviewer {
         }
     }
 
-    /// Reviews the request in `body`.
+    /// Reads the request in `body`.
     ///
     /// # Errors
     /// When the body is not an AdmissionReview with a request. The caller reports it to
     /// [`Self::refuse`].
-    pub fn review(&self, body: &[u8]) -> Result<Vec<u8>, RefusedRequest> {
+    pub fn read<'a>(&self, body: &'a [u8]) -> Result<UnansweredReview<'a>, RefusedRequest> {
         let started = Instant::now();
         let request =
             read(body).map_err(|error| RefusedRequest::new(Refusal::MalformedBody, error))?;
-        let target = self.target(&request);
+        Ok(UnansweredReview { request, started })
+    }
+
+    /// The body of the response.
+    ///
+    /// # Errors
+    /// When the response cannot be written, which is a fault of the webhook.
+    pub fn answer(&self, review: &UnansweredReview<'_>) -> Result<Vec<u8>, RefusedRequest> {
+        let UnansweredReview { request, started } = review;
+        let target = self.target(request);
         let target = target.as_ref();
-        let plan = decide(&request, &self.policy.load(), target);
+        let plan = decide(request, &self.policy.load(), target);
         let outcome = Outcome::of(&plan.decision, self.mode);
-        let response = write(&request, &plan, target, outcome)
+        let response = write(request, &plan, target, outcome)
             .map_err(|error| RefusedRequest::new(Refusal::Internal, error))?;
         let took = started.elapsed();
-        let review = Review { request: &request, plan: &plan, target, outcome, took };
+        let review = Review { request, plan: &plan, target, outcome, took };
         for observer in &self.observers {
             observer.reviewed(&review);
         }

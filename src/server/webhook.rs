@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use tokio::sync::Semaphore;
 
 use super::{
     body::{BodyError, read_body},
@@ -31,12 +32,15 @@ struct Webhook {
     reviewer: Arc<Reviewer>,
     readiness: Arc<Readiness>,
     room: Room,
+    /// One at a time.
+    long_answers: Semaphore,
 }
 
 /// The webhook's routes. Each handler builds its own response: a middleware would cost every
 /// request an allocation or two.
 pub fn webhook_router(reviewer: Arc<Reviewer>, readiness: Arc<Readiness>) -> Router {
-    let webhook = Webhook { reviewer, readiness, room: Room::default() };
+    let long_answers = Semaphore::new(1);
+    let webhook = Webhook { reviewer, readiness, room: Room::default(), long_answers };
     Router::new()
         .route(INJECT_PATH, post(inject).fallback(wrong_method))
         .fallback(wrong_path)
@@ -67,8 +71,23 @@ impl Webhook {
         let timeout = request_timeout(request.uri().query());
         let timeout = timeout.map_or(BODY_TIMEOUT, |timeout| timeout.min(BODY_TIMEOUT));
         let body = read_body(request.into_body(), timeout, &self.room).await?;
-        let answer = self.reviewer.review(&body.bytes)?;
+        let review = self.reviewer.read(&body.bytes)?;
+        if !review.is_long() {
+            let answer = self.reviewer.answer(&review)?;
+            drop(review);
+            drop(body);
+            return self.send(answer).await;
+        }
+        // Hundreds of them at once would delay every other request. Now each waits for the one
+        // before, and others come between them. A body takes less memory than what is read from it.
+        drop(review);
+        let _turn = self.long_answers.acquire().await.ok();
+        let answer = self.reviewer.answer(&self.reviewer.read(&body.bytes)?)?;
         drop(body);
+        self.send(answer).await
+    }
+
+    async fn send(&self, answer: Vec<u8>) -> Result<Bytes, RefusedRequest> {
         self.room.answer(answer).await.ok_or_else(|| BodyError::NoRoom.into())
     }
 

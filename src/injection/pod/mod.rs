@@ -147,6 +147,11 @@ pub struct PodSpec<'a> {
 }
 
 impl<'a> PodSpec<'a> {
+    /// The regular and the init containers.
+    pub fn all_containers(&self) -> impl Iterator<Item = &Container<'a>> {
+        self.containers.iter().chain(&self.init_containers)
+    }
+
     /// Whether the containers run once. A Pod that serves requests restarts them: every controller of
     /// such Pods requires that.
     pub(super) fn runs_to_completion(&self) -> bool {
@@ -171,7 +176,7 @@ impl<'a> Pod<'a> {
         self.metadata.as_ref().is_some_and(Metadata::is_too_large)
             || containers.is_cut()
             || init_containers.is_cut()
-            || containers.iter().chain(init_containers).any(Container::is_too_large)
+            || self.spec.all_containers().any(Container::is_too_large)
             || self.spec.affinity.as_ref().is_some_and(Affinity::is_too_large)
     }
 

@@ -40,6 +40,9 @@ pub(crate) struct Options {
     /// How long each attack takes.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// Only this attack.
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
@@ -49,7 +52,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let attacks = Attack::ALL.iter().map(|attack| (attack.name(), std::slice::from_ref(attack)));
     let none = ("none", &[][..]);
     let all = ("all at once", &Attack::ALL[..]);
+    let chosen = |name: &str| options.only.as_deref().is_none_or(|only| only == name);
     for (name, attacks) in [none].into_iter().chain(attacks).chain([all]) {
+        if !chosen(name) {
+            continue;
+        }
         // A server of its own: the peak of its memory is that of this attack.
         let row = runtime.block_on(under_attack(options, attacks, time))?;
         table::print_attack_row(name, &row);

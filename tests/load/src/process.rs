@@ -40,7 +40,8 @@ impl Process {
         command
             .env_remove("KUBECONFIG")
             .env_remove("KUBERNETES_SERVICE_HOST")
-            .env("HOME", "/nonexistent");
+            .env("HOME", "/nonexistent")
+            .envs(image_environment());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let started = Instant::now();
         let child =
@@ -73,6 +74,12 @@ impl Process {
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
+}
+
+/// The environment variables of the image.
+fn image_environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = include_str!("../../../Dockerfile").lines();
+    lines.filter_map(|line| line.strip_prefix("ENV ")?.split_once('='))
 }
 
 impl Drop for Process {
