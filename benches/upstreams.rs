@@ -14,13 +14,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use apisix_prestop::upstreams::{
-    ClusterObject, IngressController, Kind, ObjectId, Snapshot, Spec, StringMap, UpstreamIndex,
+use apisix_prestop::{
+    injection::{Pod, Policy},
+    protection::{HooklessPod, RunningPods},
+    upstreams::{
+        ClusterObject, IngressController, Kind, ObjectId, Snapshot, Spec, StringMap, UpstreamIndex,
+    },
 };
 
 /// Services and routes of a namespace.
 const OF_A_NAMESPACE: usize = 5;
-/// Namespaces of the largest cluster: 10,000 Services and 10,000 routes.
+/// Pods of a Service. None of them has a sleep: those that have one take nothing.
+const PODS_OF_A_SERVICE: usize = 10;
+/// Namespaces of the largest cluster: 10,000 Services, 10,000 routes and 100,000 Pods.
 const NAMESPACES: usize = 2000;
 
 /// An object as the API server sends it: its kind, namespace and name, and the text of its spec.
@@ -65,6 +71,29 @@ fn object((kind, namespace, name, spec): &Listed) -> ClusterObject {
     let spec_read = Spec::read(*kind, spec).unwrap();
     ClusterObject::new(id, StringMap::default(), StringMap::default(), spec_read)
         .with_bytes(spec.len())
+}
+
+/// A running Pod as the API server sends it, without what nobody reads.
+fn pod(service: &str, name: &str) -> String {
+    format!(
+        r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "{name}", "uid": "6d1e4b9c-8f0a-4f9e-9a55-{name}",
+        "labels": {{"app.kubernetes.io/instance": "{service}", "app.kubernetes.io/name": "{service}", "pod-template-hash": "6f97d6db58"}},
+        "ownerReferences": [{{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "{service}-6f97d6db58", "uid": "0c4f8f0e-9b51-4b61-b0f0-2f1d1f3f9a11", "controller": true}}]}},
+        "spec": {{"containers": [{{"name": "app", "image": "registry.example.com/team/{service}:1.2.3",
+        "ports": [{{"containerPort": 8080, "name": "http", "protocol": "TCP"}}],
+        "resources": {{"requests": {{"cpu": "100m", "memory": "128Mi"}}}},
+        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}}],
+        "restartPolicy": "Always", "terminationGracePeriodSeconds": 30}}}}"#
+    )
+}
+
+/// Takes a Pod as a watch does.
+fn apply(pods: &mut RunningPods, namespace: &str, service: usize, number: usize) {
+    let service = format!("service-{service}");
+    let name = format!("{service}-6f97d6db58-{number:05}");
+    let text = pod(&service, &name);
+    let pod: Pod<'_> = serde_json::from_str(&text).unwrap();
+    pods.apply(namespace, &name, HooklessPod::of(&pod, "", &Policy::default()));
 }
 
 /// The resident memory of the process, in bytes.
@@ -147,5 +176,46 @@ fn main() {
             micros(decision),
             resident as f64 / f64::from(1 << 20),
         );
+        measure_pods(namespaces, &snapshot);
     }
+}
+
+/// Adds a line about the Pods.
+fn measure_pods(namespaces: usize, snapshot: &Snapshot) {
+    let before = resident();
+    let started = Instant::now();
+    let mut pods = RunningPods::default();
+    for place in 0..namespaces {
+        let namespace = format!("team-{place}");
+        for service in 0..OF_A_NAMESPACE {
+            for number in 0..PODS_OF_A_SERVICE {
+                apply(&mut pods, &namespace, service, number);
+            }
+        }
+    }
+    let found = |pods: &mut RunningPods| -> usize {
+        let changed = pods.take_changed();
+        changed.iter().map(|namespace| pods.findings(namespace, snapshot).len()).sum()
+    };
+    let workloads = found(&mut pods);
+    let first_sync = started.elapsed();
+    assert_eq!(workloads, namespaces * OF_A_NAMESPACE, "every workload is an upstream");
+    let resident = resident().saturating_sub(before);
+    let mut number = PODS_OF_A_SERVICE;
+    let change = best(100, || {
+        number += 1;
+        let started = Instant::now();
+        apply(&mut pods, "team-1", 0, number);
+        black_box(found(&mut pods));
+        started.elapsed()
+    });
+    println!(
+        "{:>10} {:>17} {:>9.0} ms {:>11.1} µs {:>20} {:>11.1} MiB",
+        "and",
+        format!("{} Pods", namespaces * OF_A_NAMESPACE * PODS_OF_A_SERVICE),
+        first_sync.as_secs_f64() * 1e3,
+        micros(change),
+        "",
+        resident as f64 / f64::from(1 << 20),
+    );
 }

@@ -212,6 +212,24 @@ pub const TARGETS_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest chain of ExternalName Services that is followed.
 pub const MAX_SERVICE_ALIASES: usize = 8;
 
+/// How long Pods have to lack a sleep before a person learns of it: a rollout may end it.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(60);
+/// How often it is looked for, at most.
+pub const FINDINGS_INTERVAL: Duration = Duration::from_secs(1);
+/// Most workloads, Services and routes of a namespace that have such an Event. The metrics count all.
+pub const MAX_FINDINGS_OF_A_NAMESPACE: usize = 100;
+/// Shortest time between two Events about it: many at once are not worth a storm.
+pub const ANNOUNCEMENT_INTERVAL: Duration = Duration::from_secs(3);
+/// Most namespaces whose Pods are watched one by one. Where more have opted in, one watch on all Pods
+/// of the cluster costs the API server less.
+pub const MAX_WATCHED_NAMESPACES: usize = 50;
+/// How many Pods the API server lists at a time. One has up to 1 MiB, and most a hundredth of it.
+pub const PODS_OF_A_PAGE: u32 = 100;
+/// How long the replica that watches Pods keeps its Lease without renewing it, in seconds.
+pub const LEASE_DURATION: u64 = 30;
+/// How long before its end the Lease is renewed, in seconds.
+pub const LEASE_RENEWAL: u64 = 20;
+
 // ---- Self-managed certificates ---------------------------------------------------------------
 
 /// The Secret that holds CA and certificate, for all replicas.

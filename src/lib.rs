@@ -2,7 +2,8 @@
 //! to leave its routes before they stop.
 //!
 //! [`injection`] is the pure core: from a Pod and a policy to a decision. [`upstreams`], just as pure,
-//! knows which Pods APISIX sends requests to. Around them,
+//! knows which Pods APISIX sends requests to, and [`protection`] which of those run without a sleep.
+//! Around them,
 //! [`admission`] reads and writes AdmissionReviews, [`server`] speaks HTTP, [`tls`] holds
 //! certificates and keys, `certificates` issues and renews them, `cluster` talks to the API
 //! server, [`manifests`] does for files what the webhook does for Pods, [`telemetry`] is the log,
@@ -15,6 +16,7 @@ mod cluster;
 pub mod constants;
 pub mod injection;
 pub mod manifests;
+pub mod protection;
 pub mod readiness;
 pub mod server;
 pub mod telemetry;

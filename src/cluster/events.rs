@@ -34,6 +34,9 @@ use crate::{
     upstreams::Target,
 };
 
+/// What Events name as their source.
+pub(super) const CONTROLLER: &str = "apisix-prestop";
+
 /// How many different notes are counted at the same time.
 const MAX_RECORDERS: usize = 64;
 
@@ -179,7 +182,7 @@ impl EventSender {
 impl EventQueue {
     /// Publishes a few Events per second. Equal Events within minutes become one Event with a count.
     pub(crate) async fn publish(mut self, client: Client) {
-        let reporter = Reporter { controller: "apisix-prestop".to_owned(), instance: hostname() };
+        let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: hostname() };
         // One for each note: a recorder does not tell two notes of the same reason apart.
         let mut recorders = HashMap::<String, Recorder>::new();
         while let Some(queued) = self.queue.recv().await {
@@ -213,12 +216,12 @@ impl EventQueue {
 }
 
 /// The name of our Pod.
-fn hostname() -> Option<String> {
+pub(super) fn hostname() -> Option<String> {
     std::env::var("HOSTNAME").ok()
 }
 
 /// `grace_zero` as `GraceZero`, which is how Kubernetes writes reasons.
-fn pascal_case(name: &str) -> String {
+pub(super) fn pascal_case(name: &str) -> String {
     name.split('_').fold(String::new(), |mut pascal, word| {
         let (first, rest) = word.split_at(word.len().min(1));
         // Writing to a string does not fail.

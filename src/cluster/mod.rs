@@ -5,14 +5,17 @@ mod events;
 mod hook_choice;
 mod opted_in;
 mod outdated_kubelet;
+mod protection;
 mod upstreams;
 mod version;
 mod watch;
+mod watched_object;
 
 pub(crate) use connect::connect;
 pub(crate) use events::event_queue;
 pub(crate) use hook_choice::{choose_hook, follow_hook};
 pub(crate) use opted_in::OptedIn;
 pub(crate) use outdated_kubelet::OutdatedKubeletMetrics;
+pub(crate) use protection::{ProtectionMetrics, ProtectionWatch, TermContext};
 pub(crate) use upstreams::{UpstreamMetrics, UpstreamWatch};
 pub(crate) use watch::{Follower, jittered, retry_delays};

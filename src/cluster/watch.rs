@@ -22,8 +22,14 @@ pub(crate) trait Index<K> {
     fn apply(&mut self, object: K);
     /// An object was deleted.
     fn delete(&mut self, object: K);
-    /// These are all the objects.
+    /// These are all the objects, but for those that [`Self::list`] has kept.
     fn reset(&mut self, objects: Vec<K>);
+    /// A new list begins. One that was not complete is void.
+    fn begin_list(&mut self) {}
+    /// Takes an object of a list that is not complete, or returns it.
+    fn list(&mut self, object: K) -> Option<K> {
+        Some(object)
+    }
 }
 
 /// An index of one object.
@@ -161,10 +167,11 @@ where
         match event {
             Event::Init => {
                 self.listed.clear();
+                index.begin_list();
                 return false;
             }
             Event::InitApply(object) => {
-                self.listed.push(object);
+                self.listed.extend(index.list(object));
                 return false;
             }
             Event::InitDone => index.reset(std::mem::take(&mut self.listed)),

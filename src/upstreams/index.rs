@@ -9,6 +9,7 @@ use std::{
 use super::{
     controller::{IngressController, Signs, Version, Versions},
     kind::Kind,
+    limit::Limit,
     lookup::{Dependency, Lookup, Objects},
     namespace_room::NamespaceRoom,
     object::{ClusterObject, ObjectId, Spec},
@@ -232,7 +233,38 @@ impl UpstreamIndex {
             name: id.name.clone(),
             routes: self.routes_of(id),
         });
-        NamespaceTargets::new(targets.collect(), self.room.is_cut(namespace))
+        let limits = self.limits(namespace);
+        NamespaceTargets::new(targets.collect(), limits, self.room.is_cut(namespace))
+    }
+
+    /// What no sleep cures in a namespace.
+    fn limits(&self, namespace: &str) -> Vec<(ObjectId, Limit)> {
+        let services = self.objects.in_namespace(Kind::Service, namespace).flat_map(|object| {
+            self.service_limits(object).into_iter().map(|limit| (object.id.clone(), limit))
+        });
+        let routes = Kind::all().filter(|kind| kind.is_route()).flat_map(|kind| {
+            let first = ObjectId::new(kind, namespace, "");
+            let routes = self.routes.range(first..);
+            routes.take_while(move |(id, _)| id.kind == kind && &*id.namespace == namespace)
+        });
+        let routes = routes.flat_map(|(id, route)| {
+            route.positions.limits.iter().map(|limit| (id.clone(), *limit))
+        });
+        services.chain(routes).collect()
+    }
+
+    /// What no sleep cures for the Pods of a Service that is an upstream.
+    pub(super) fn service_limits(&self, service: &ClusterObject) -> BTreeSet<Limit> {
+        let mut positions = self.positions_of(&service.id).peekable();
+        if positions.peek().is_none() {
+            return BTreeSet::new();
+        }
+        let mut limits: BTreeSet<_> =
+            positions.flat_map(|(_, position)| position.limits.iter().copied()).collect();
+        if let Spec::Service(spec) = &service.spec {
+            limits.extend(spec.limits());
+        }
+        limits
     }
 
     /// The routes that decide whether a Pod of a Service is a target: one for all of its Pods, and

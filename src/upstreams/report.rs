@@ -133,22 +133,19 @@ impl UpstreamIndex {
 
     fn service_report(&self, id: &ObjectId) -> ServiceReport {
         let mut routes = BTreeSet::new();
-        let mut limits = BTreeSet::new();
         let mut target = TargetKind::None;
         for (route, position) in self.positions_of(id) {
             let rule = RouteRule { route: route.clone(), rule: position.rule.clone() };
             routes.insert(rule.to_string());
-            limits.extend(&position.limits);
             let kind =
                 if position.is_indirect { TargetKind::Indirect } else { TargetKind::Upstream };
             target = target.min(kind);
         }
         let service = self.object(id);
-        if let Some(Spec::Service(spec)) = service.map(|object| &object.spec)
-            && target != TargetKind::None
-        {
-            limits.extend(spec.limits());
-        }
+        let limits = match service {
+            Some(service) => self.service_limits(service),
+            None => self.positions_of(id).flat_map(|(_, it)| it.limits.clone()).collect(),
+        };
         ServiceReport {
             namespace: id.namespace.to_string(),
             name: id.name.to_string(),
@@ -196,14 +193,5 @@ impl UpstreamIndex {
             }
         });
         reports.collect()
-    }
-}
-
-impl super::spec::ServiceSpec {
-    /// What no sleep cures, whatever route names it.
-    pub(super) fn limits(&self) -> impl Iterator<Item = Limit> {
-        let is_selectorless = self.external_name().is_none() && self.selector().is_none();
-        let not_ready = self.publish_not_ready_addresses.then_some(Limit::NotReadyAddresses);
-        not_ready.into_iter().chain(is_selectorless.then_some(Limit::Selectorless))
     }
 }

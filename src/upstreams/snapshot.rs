@@ -6,6 +6,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use rpds::HashTrieMapSync;
 
 use super::{
+    limit::Limit,
+    object::ObjectId,
     string_map::StringMap,
     target::{RouteRule, Target},
 };
@@ -21,6 +23,8 @@ pub struct Snapshot {
 pub(super) struct NamespaceTargets {
     /// In the order of the first label of their selectors.
     services: Vec<ServiceTarget>,
+    /// What no sleep cures, of Services and of routes that name no known Service.
+    limits: Box<[(ObjectId, Limit)]>,
     /// Whether there is more than is kept.
     is_cut: bool,
 }
@@ -82,6 +86,12 @@ impl Snapshot {
         }
     }
 
+    /// What no sleep cures in a namespace, of its Services that are upstreams and of its routes that
+    /// name no known Service.
+    pub fn limits(&self, namespace: &str) -> &[(ObjectId, Limit)] {
+        self.namespaces.get(namespace).map_or(&[], |targets| &targets.limits)
+    }
+
     /// The namespaces in which a target may differ between two snapshots.
     pub fn changed_since(&self, earlier: &Self) -> BTreeSet<Arc<str>> {
         let differs = |a: &Self, b: &Self| -> Vec<Arc<str>> {
@@ -95,7 +105,7 @@ impl Snapshot {
 
     /// Replaces the Services of a namespace. Equal ones stay, and with them what snapshots share.
     pub(super) fn replace(&mut self, namespace: &Arc<str>, targets: NamespaceTargets) {
-        if targets.services.is_empty() && !targets.is_cut {
+        if targets.services.is_empty() && targets.limits.is_empty() && !targets.is_cut {
             self.namespaces.remove_mut(namespace);
         } else if self.namespaces.get(namespace).is_none_or(|earlier| **earlier != targets) {
             self.namespaces.insert_mut(namespace.clone(), Arc::new(targets));
@@ -104,9 +114,13 @@ impl Snapshot {
 }
 
 impl NamespaceTargets {
-    pub(super) fn new(mut services: Vec<ServiceTarget>, is_cut: bool) -> Self {
+    pub(super) fn new(
+        mut services: Vec<ServiceTarget>,
+        limits: Vec<(ObjectId, Limit)>,
+        is_cut: bool,
+    ) -> Self {
         services.sort_by(|a, b| (&a.selector, &a.name).cmp(&(&b.selector, &b.name)));
-        Self { services, is_cut }
+        Self { services, limits: limits.into(), is_cut }
     }
 
     /// The Services whose selector begins with this label.

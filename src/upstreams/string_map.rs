@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// The labels or annotations of an object, in the order of their keys. There are many of them, most
 /// with an entry or two, and none ever changes: so it is one allocation, and clones share it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(from = "BTreeMap<String, String>")]
 pub struct StringMap(Arc<[(Box<str>, Box<str>)]>);
 

@@ -9,13 +9,14 @@ use std::{
 use support::repository;
 
 /// The rooms from the top down. A room uses only what is below it.
-const ROOMS: [&str; 10] = [
+const ROOMS: [&str; 11] = [
     "cli",
     "certificates",
     "cluster",
     "server",
     "admission",
     "manifests",
+    "protection",
     "injection",
     "upstreams",
     "units",

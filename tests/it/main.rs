@@ -18,6 +18,7 @@ mod manifests;
 mod other_webhooks;
 mod pods;
 mod properties;
+mod protection;
 mod repositories;
 mod router;
 mod serve;

@@ -62,6 +62,11 @@ pub struct TargetArgs {
     /// requests to the Pod
     #[arg(long, value_name = "BOOL", env = "APISIX_PRESTOP_UPSTREAMS", default_value_t = true, action = ArgAction::Set)]
     pub upstreams: bool,
+    /// The Lease of the replicas, in the namespace of the ServiceAccount: its holder watches Pods, and
+    /// reports those to which APISIX sends requests although they have no sleep. Without this flag,
+    /// this replica does
+    #[arg(long, value_name = "NAME", env = "APISIX_PRESTOP_LEASE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub lease: Option<String>,
     /// The ingress controller of APISIX.
     #[command(flatten)]
     pub controller: ControllerArgs,

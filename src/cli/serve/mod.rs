@@ -25,10 +25,10 @@ use super::{
     tls::{Tls, TlsError},
 };
 use crate::{
-    admission::{Observer, ReviewLog, ReviewMetrics, Reviewer},
+    admission::{Mode, Observer, ReviewLog, ReviewMetrics, Reviewer},
     cluster::{
-        OptedIn, OutdatedKubeletMetrics, UpstreamMetrics, UpstreamWatch, choose_hook, connect,
-        event_queue, follow_hook,
+        OptedIn, OutdatedKubeletMetrics, ProtectionMetrics, ProtectionWatch, TermContext,
+        UpstreamMetrics, UpstreamWatch, choose_hook, connect, event_queue, follow_hook,
     },
     injection::{Hook, Policy},
     readiness::Readiness,
@@ -135,9 +135,13 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
     };
     let mut tasks = Tasks::default();
     // With --client-ca every review comes from an API server, which asks for these namespaces only.
-    let opted_in = (events && !knows_clients).then(OptedIn::default);
-    let event_queue = events.then(|| event_queue(&mut registry, opted_in.clone()));
-    let upstream_metrics = targets.upstreams.then(|| UpstreamMetrics::register(&mut registry));
+    let opted_in = OptedIn::default();
+    let only_opted_in = (events && !knows_clients).then(|| opted_in.clone());
+    let follows_namespaces = only_opted_in.is_some() || targets.upstreams;
+    let event_queue = events.then(|| event_queue(&mut registry, only_opted_in));
+    let upstream_metrics = targets.upstreams.then(|| {
+        (UpstreamMetrics::register(&mut registry), ProtectionMetrics::register(&mut registry))
+    });
     let router = admin_router(readiness.clone(), connections.clone(), registry);
     tasks.listen(ListenerTask::Admin, accept(admin_listener, router, options.clone()));
 
@@ -164,22 +168,37 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
     let policy = Policy { targets: targets.targets, ..injection.policy(choice.hook)? };
     let mut observers: Vec<Box<dyn Observer>> =
         vec![Box::new(ReviewLog::default()), Box::new(review_metrics)];
+    if let Some(client) = client.clone().filter(|_| follows_namespaces) {
+        let task = opted_in.clone().follow(client);
+        tasks.follow(FollowerTask::Namespaces, task, &background);
+    }
     if let (Some(client), Some((sender, queue))) = (client.clone(), event_queue) {
-        if let Some(opted_in) = opted_in {
-            let task = opted_in.follow(client.clone());
-            tasks.follow(FollowerTask::Namespaces, task, &background);
-        }
         tasks.follow(FollowerTask::Events, queue.publish(client), &background);
         observers.push(Box::new(sender));
     }
     let mut reviewer = Reviewer::new(policy, mode, observers);
-    if let (Some(client), Some(metrics)) = (client.clone(), upstream_metrics) {
+    let mut protection = None;
+    if let (Some(client), Some((metrics, protection_metrics))) = (client.clone(), upstream_metrics)
+    {
         let controller = targets.controller.into();
         let upstreams = UpstreamWatch::new(controller, readiness.clone(), metrics);
         reviewer = reviewer.with_targets(upstreams.known());
+        protection = Some((upstreams.known(), protection_metrics));
         tasks.follow(FollowerTask::Upstreams, upstreams.follow(client), &background);
     }
     let reviewer = Arc::new(reviewer);
+    if let (Some(client), Some((known, metrics))) = (client.clone(), protection) {
+        let context = TermContext {
+            known,
+            opted_in,
+            reviewer: reviewer.clone(),
+            metrics,
+            // Where nothing is injected, a restart protects nobody.
+            announces: events && mode == Mode::Enforce,
+        };
+        let watch = ProtectionWatch::new(context, targets.lease);
+        tasks.follow(FollowerTask::Protection, watch.follow(client), &background);
+    }
     if let Some(client) = client.filter(|_| injection.hook == HookMode::Auto) {
         let reviewer = reviewer.clone();
         let on_answer = move |hook| reviewer.update_policy(|policy| Policy { hook, ..*policy });

@@ -26,6 +26,8 @@ pub(super) enum FollowerTask {
     Namespaces,
     #[strum(to_string = "watch on Services and routes")]
     Upstreams,
+    #[strum(to_string = "watch on Pods")]
+    Protection,
     #[strum(to_string = "event queue")]
     Events,
 }

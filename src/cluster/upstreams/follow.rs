@@ -14,11 +14,14 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    super::watch::{Follower, Index, WatchState, jittered},
+    super::{
+        watch::{Follower, Index, WatchState, jittered},
+        watched_object::WatchedObject,
+    },
     metrics::UpstreamMetrics,
     served::{Served, always_served, served},
     state::{KindState, KindStates},
-    watched::{WatchedObject, resource},
+    watched::{cluster_object, id, resource},
 };
 use crate::{
     constants::{
@@ -130,7 +133,7 @@ impl UpstreamWatch {
         };
         let mut follower =
             Follower::new(api, watcher::Config::default(), kind.as_str()).with_state(on_state);
-        let mut index = KindIndex { kind, shared: self.shared.clone() };
+        let mut index = KindIndex { kind, shared: self.shared.clone(), listed: Vec::new() };
         loop {
             follower.follow(&mut index).await;
         }
@@ -178,6 +181,8 @@ impl Shared {
 struct KindIndex {
     kind: Kind,
     shared: Arc<Shared>,
+    /// The objects of a list that is not complete, without what nobody reads.
+    listed: Vec<ClusterObject>,
 }
 
 impl KindIndex {
@@ -194,16 +199,24 @@ impl KindIndex {
 
 impl Index<WatchedObject> for KindIndex {
     fn apply(&mut self, object: WatchedObject) {
-        self.change(|index| index.apply(object.into_object(self.kind)));
+        self.change(|index| index.apply(cluster_object(&object, self.kind)));
     }
 
     fn delete(&mut self, object: WatchedObject) {
-        self.change(|index| index.delete(&object.id(self.kind)));
+        self.change(|index| index.delete(&id(&object, self.kind)));
     }
 
-    fn reset(&mut self, objects: Vec<WatchedObject>) {
-        let objects = objects.into_iter().map(|object| object.into_object(self.kind));
-        let objects: Vec<ClusterObject> = objects.collect();
-        self.change(|index| index.reset(self.kind, objects));
+    fn reset(&mut self, _: Vec<WatchedObject>) {
+        let listed = std::mem::take(&mut self.listed);
+        self.change(|index| index.reset(self.kind, listed));
+    }
+
+    fn begin_list(&mut self) {
+        self.listed.clear();
+    }
+
+    fn list(&mut self, object: WatchedObject) -> Option<WatchedObject> {
+        self.listed.push(cluster_object(&object, self.kind));
+        None
     }
 }

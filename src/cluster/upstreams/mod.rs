@@ -8,3 +8,4 @@ mod watched;
 
 pub(crate) use follow::UpstreamWatch;
 pub(crate) use metrics::UpstreamMetrics;
+pub(super) use watched::resource;

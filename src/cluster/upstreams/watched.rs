@@ -1,120 +1,48 @@
-//! An object of any kind, as it is listed and watched.
+//! An object of a kind that the rules read.
 
-use std::{borrow::Cow, collections::BTreeMap};
-
-use kube::{
-    Resource,
-    api::{ApiResource, ObjectMeta},
-    core::DynamicResourceScope,
-};
+use kube::api::ApiResource;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::super::watched_object::WatchedObject;
 use crate::upstreams::{ClusterObject, Kind, ObjectId, Spec, StringMap};
 
-/// An object of any kind, without what is not read. Its spec is a text: one object with fields of
-/// the wrong type must not spoil the list of all.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "Narrow")]
-pub(super) struct WatchedObject {
-    metadata: ObjectMeta,
-    spec: Option<Box<RawValue>>,
-}
-
-#[derive(Deserialize)]
-struct Narrow {
-    #[serde(default)]
-    metadata: WatchedMetadata,
-    #[serde(default)]
-    spec: Option<Box<RawValue>>,
-}
-
-/// Without `managedFields`, which are half of an object.
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct WatchedMetadata {
-    name: Option<String>,
-    namespace: Option<String>,
-    resource_version: Option<String>,
-    labels: Option<BTreeMap<String, String>>,
-    annotations: Option<BTreeMap<String, String>>,
+#[serde(default, bound(deserialize = "'de: 'a"))]
+struct ObjectText<'a> {
+    metadata: ObjectTextMetadata,
+    #[serde(borrow)]
+    spec: Option<&'a RawValue>,
 }
 
-impl From<Narrow> for WatchedObject {
-    fn from(object: Narrow) -> Self {
-        let WatchedMetadata { name, namespace, resource_version, labels, mut annotations } =
-            object.metadata;
-        if let Some(annotations) = &mut annotations {
-            annotations.retain(|key, _| ClusterObject::reads_annotation(key));
-        }
-        let metadata = ObjectMeta {
-            name,
-            namespace,
-            resource_version,
-            labels,
-            annotations,
-            ..ObjectMeta::default()
-        };
-        Self { metadata, spec: object.spec }
-    }
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ObjectTextMetadata {
+    labels: Option<StringMap>,
+    annotations: Option<StringMap>,
 }
 
-impl WatchedObject {
-    /// What identifies it.
-    pub(super) fn id(&self, kind: Kind) -> ObjectId {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        ObjectId::new(kind, &text(&self.metadata.namespace), &text(&self.metadata.name))
-    }
-
-    /// The object as the index keeps it. A spec that cannot be read names nothing.
-    pub(super) fn into_object(self, kind: Kind) -> ClusterObject {
-        let id = self.id(kind);
-        let text = self.spec.as_ref().map_or("null", |spec| spec.get());
-        let spec = Spec::read(kind, text).unwrap_or_else(|error| {
-            tracing::debug!(object = %id, %error, "cannot read the spec");
-            Spec::Empty
-        });
-        let ObjectMeta { labels, annotations, .. } = self.metadata;
-        let map = |map: Option<BTreeMap<_, _>>| StringMap::from(map.unwrap_or_default());
-        ClusterObject::new(id, map(labels), map(annotations), spec).with_bytes(text.len())
-    }
+/// What identifies an object of a kind.
+pub(super) fn id(object: &WatchedObject, kind: Kind) -> ObjectId {
+    ObjectId::new(kind, object.namespace(), object.name())
 }
 
-impl Resource for WatchedObject {
-    type DynamicType = ApiResource;
-    type Scope = DynamicResourceScope;
-
-    fn kind(resource: &ApiResource) -> Cow<'_, str> {
-        resource.kind.as_str().into()
-    }
-
-    fn group(resource: &ApiResource) -> Cow<'_, str> {
-        resource.group.as_str().into()
-    }
-
-    fn version(resource: &ApiResource) -> Cow<'_, str> {
-        resource.version.as_str().into()
-    }
-
-    fn api_version(resource: &ApiResource) -> Cow<'_, str> {
-        resource.api_version.as_str().into()
-    }
-
-    fn plural(resource: &ApiResource) -> Cow<'_, str> {
-        resource.plural.as_str().into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
+/// The object as the index keeps it. A spec that cannot be read names nothing.
+pub(super) fn cluster_object(object: &WatchedObject, kind: Kind) -> ClusterObject {
+    let id = id(object, kind);
+    let ObjectText { metadata, spec } = serde_json::from_str(object.text()).unwrap_or_default();
+    let text = spec.map_or("null", RawValue::get);
+    let spec = Spec::read(kind, text).unwrap_or_else(|error| {
+        tracing::debug!(object = %id, %error, "cannot read the spec");
+        Spec::Empty
+    });
+    let ObjectTextMetadata { labels, annotations } = metadata;
+    ClusterObject::new(id, labels.unwrap_or_default(), annotations.unwrap_or_default(), spec)
+        .with_bytes(text.len())
 }
 
 /// How the API server calls a kind.
-pub(super) fn resource(kind: Kind, version: &str) -> ApiResource {
+pub(in crate::cluster) fn resource(kind: Kind, version: &str) -> ApiResource {
     let group = kind.group();
     ApiResource {
         group: group.to_owned(),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::super::string_map::StringMap;
+use super::super::{limit::Limit, string_map::StringMap};
 
 /// What the rules read of a Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -30,5 +30,12 @@ impl ServiceSpec {
     pub(in crate::upstreams) fn selector(&self) -> Option<&StringMap> {
         let selects = self.external_name().is_none();
         self.selector.as_ref().filter(|selector| selects && !selector.is_empty())
+    }
+
+    /// What no sleep cures, whatever route names it.
+    pub(in crate::upstreams) fn limits(&self) -> impl Iterator<Item = Limit> {
+        let is_selectorless = self.external_name().is_none() && self.selector().is_none();
+        let not_ready = self.publish_not_ready_addresses.then_some(Limit::NotReadyAddresses);
+        not_ready.into_iter().chain(is_selectorless.then_some(Limit::Selectorless))
     }
 }

@@ -4,6 +4,7 @@
 pub mod command;
 pub mod dry_run;
 pub mod gateway;
+pub mod image;
 pub mod installation;
 pub mod namespace;
 pub mod provided_certificate;

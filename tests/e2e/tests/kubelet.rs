@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use apisix_prestop_e2e::{
     command::run,
+    image::shell_image,
     installation,
     namespace::{OPTED_IN, with_namespace},
 };
@@ -44,11 +45,6 @@ const IN_VAIN: Duration = Duration::from_secs(15);
 const CLEANUP: Duration = Duration::from_secs(10);
 const EVENT_LIMIT: Duration = Duration::from_secs(20);
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// An image with a shell: `E2E_SHELL_IMAGE`, or the one that the test cluster always has.
-fn shell_image() -> String {
-    std::env::var("E2E_SHELL_IMAGE").unwrap_or_else(|_| "busybox:test".to_owned())
-}
 
 /// A container in an image with a shell. It says when it gets SIGTERM, and exits.
 fn with_shell(name: &str) -> Value {

@@ -1,0 +1,178 @@
+//! A finding as an Event on what it is about.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use k8s_openapi::{
+    api::{apps::v1::ReplicaSet, core::v1::ObjectReference, events::v1::Event},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference},
+    jiff::Timestamp,
+};
+use kube::{
+    Api, Client, Error,
+    api::{ApiResource, ListParams, ObjectMeta, PostParams},
+};
+
+use serde::Deserialize;
+
+use super::super::{
+    events::{CONTROLLER, hostname, pascal_case},
+    upstreams::resource,
+    watched_object::WatchedObject,
+};
+use crate::{
+    protection::{Finding, Subject, WorkloadReference},
+    upstreams::ObjectId,
+};
+
+/// How much of a finding is in the note of an Event: the API server takes 1024 bytes. All names in it
+/// are of ASCII.
+const MAX_NOTE_CHARS: usize = 1000;
+
+/// Writes an Event. There is one for a workload and cause, whichever replica writes it, as long as the
+/// API server keeps it.
+///
+/// # Errors
+/// When the API server does not take it.
+pub(super) async fn announce(client: &Client, finding: &Finding) -> Result<(), Error> {
+    let finding = of_the_workload(client, finding).await?;
+    let Some(regarding) = regarding(client, &finding).await? else { return Ok(()) };
+    let mut hasher = DefaultHasher::new();
+    (&regarding.uid, finding.cause.as_str()).hash(&mut hasher);
+    let note: String = finding.to_string().chars().take(MAX_NOTE_CHARS).collect();
+    tracing::warn!(
+        namespace = &*finding.namespace,
+        kind = regarding.kind,
+        name = regarding.name,
+        reason = finding.cause.as_str(),
+        "{note}"
+    );
+    let event = Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{CONTROLLER}.{:016x}", hasher.finish())),
+            namespace: Some(finding.namespace.to_string()),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(Timestamp::now())),
+        action: Some("Watching".to_owned()),
+        reason: Some(pascal_case(finding.cause.as_str())),
+        type_: Some("Warning".to_owned()),
+        note: Some(note),
+        regarding: Some(regarding),
+        reporting_controller: Some(CONTROLLER.to_owned()),
+        reporting_instance: Some(hostname().unwrap_or_else(|| CONTROLLER.to_owned())),
+        ..Event::default()
+    };
+    let api = Api::<Event>::namespaced(client.clone(), &finding.namespace);
+    match api.create(&PostParams::default(), &event).await {
+        Err(Error::Api(status)) if status.is_already_exists() => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Owned {
+    metadata: OwnedMetadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct OwnedMetadata {
+    owner_references: Vec<OwnerReference>,
+}
+
+/// The same finding for what controls the ReplicaSet, which is what people know.
+async fn of_the_workload(client: &Client, finding: &Finding) -> Result<Finding, Error> {
+    let mut finding = finding.clone();
+    let Subject::Workload(workload) = &finding.subject else { return Ok(finding) };
+    let is_replica_set = workload.kind == "ReplicaSet" && workload.api_version.starts_with("apps/");
+    // Whoever creates a Pod chooses this name.
+    if !is_replica_set || !is_object_name(&workload.name) {
+        return Ok(finding);
+    }
+    let api = Api::<WatchedObject>::namespaced_with(
+        client.clone(),
+        &finding.namespace,
+        &ApiResource::erase::<ReplicaSet>(&()),
+    );
+    let replica_set = match api.get_opt(&workload.name).await {
+        Ok(replica_set) => replica_set,
+        // Then the ReplicaSet is what can be named.
+        Err(Error::Api(status)) if status.is_forbidden() => None,
+        Err(error) => return Err(error),
+    };
+    let Some(replica_set) = replica_set else { return Ok(finding) };
+    let Owned { metadata } = serde_json::from_str(replica_set.text()).unwrap_or_default();
+    let owner = metadata.owner_references.into_iter().find(|owner| owner.controller == Some(true));
+    if let Some(owner) = owner {
+        finding.subject = Subject::Workload(WorkloadReference {
+            api_version: owner.api_version,
+            kind: owner.kind,
+            name: owner.name,
+            uid: owner.uid,
+        });
+    }
+    Ok(finding)
+}
+
+/// What an Event is about. `None` if that is gone.
+async fn regarding(client: &Client, finding: &Finding) -> Result<Option<ObjectReference>, Error> {
+    let namespace = Some(finding.namespace.to_string());
+    match &finding.subject {
+        Subject::Workload(WorkloadReference { api_version, kind, name, uid }) => {
+            Ok(Some(ObjectReference {
+                api_version: Some(api_version.clone()),
+                kind: Some(kind.clone()),
+                name: Some(name.clone()),
+                uid: Some(uid.clone()),
+                namespace,
+                ..ObjectReference::default()
+            }))
+        }
+        Subject::Object(ObjectId { kind, name, .. }) => {
+            let resource = resource(*kind, kind.versions()[0]);
+            let api = Api::<WatchedObject>::namespaced_with(
+                client.clone(),
+                &finding.namespace,
+                &resource,
+            );
+            let by_name = ListParams::default().fields(&format!("metadata.name={name}"));
+            let found = api.list(&by_name).await?.items.pop();
+            Ok(found.map(|found| ObjectReference {
+                api_version: Some(resource.api_version),
+                kind: Some(resource.kind),
+                name: Some(name.to_string()),
+                uid: Some(found.uid().to_owned()),
+                namespace,
+                ..ObjectReference::default()
+            }))
+        }
+    }
+}
+
+/// Whether the API server would call an object so. Everything else could lead to another path.
+fn is_object_name(name: &str) -> bool {
+    let is_plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_plain) && !name.contains("..") && !name.starts_with('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("web-5d8f", true)]
+    #[case("web.example", true)]
+    #[case("", false)]
+    #[case(".", false)]
+    #[case("..", false)]
+    #[case("a/../../secrets/b", false)]
+    #[case("a%2fb", false)]
+    #[case("a?watch=1", false)]
+    fn only_a_name_becomes_part_of_a_path(#[case] name: &str, #[case] good: bool) {
+        assert_eq!(is_object_name(name), good, "{name:?}");
+    }
+}

@@ -1,0 +1,107 @@
+//! The metrics of Pods that are not protected.
+
+use std::collections::BTreeMap;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use crate::protection::{Finding, FindingCause};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FindingLabels {
+    namespace: String,
+    reason: &'static str,
+}
+
+/// Shows the findings of each namespace. Only the replica that holds the Lease does.
+#[derive(Clone, Debug)]
+pub(crate) struct ProtectionMetrics {
+    unprotected_pods: Family<FindingLabels, Gauge>,
+    limited_routes: Family<FindingLabels, Gauge>,
+    leading: Gauge,
+    failing: Gauge,
+}
+
+impl ProtectionMetrics {
+    /// Adds the metrics to `registry`.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            unprotected_pods: Family::default(),
+            limited_routes: Family::default(),
+            leading: Gauge::default(),
+            failing: Gauge::default(),
+        };
+        registry.register(
+            "unprotected_pods",
+            "Running Pods that APISIX sends requests to and that have no preStop sleep",
+            metrics.unprotected_pods.clone(),
+        );
+        registry.register(
+            "limited_upstreams",
+            "Services and routes whose requests reach Pods in a way that no sleep cures",
+            metrics.limited_routes.clone(),
+        );
+        registry.register(
+            "leading",
+            "1 for the replica that watches Pods and shows those without a sleep",
+            metrics.leading.clone(),
+        );
+        registry.register(
+            "pod_watches_failing",
+            "Watches on Pods that fail",
+            metrics.failing.clone(),
+        );
+        metrics
+    }
+
+    /// Replaces what is shown of a namespace by `after`, where `before` was shown.
+    pub(super) fn show(&self, namespace: &str, before: &[Finding], after: &[Finding]) {
+        let (before, after) = (counts(before), counts(after));
+        for cause in before.keys().filter(|cause| !after.contains_key(*cause)) {
+            let (family, labels) = self.place(namespace, *cause);
+            family.remove(&labels);
+        }
+        for (cause, count) in &after {
+            let (family, labels) = self.place(namespace, *cause);
+            family.get_or_create_owned(&labels).set(*count);
+        }
+    }
+
+    fn place(
+        &self,
+        namespace: &str,
+        (is_pod, reason): (bool, &'static str),
+    ) -> (&Family<FindingLabels, Gauge>, FindingLabels) {
+        let family = if is_pod { &self.unprotected_pods } else { &self.limited_routes };
+        (family, FindingLabels { namespace: namespace.to_owned(), reason })
+    }
+
+    pub(super) fn leads(&self, leads: bool) {
+        self.leading.set(leads.into());
+    }
+
+    pub(super) fn fail(&self, watches: usize) {
+        self.failing.set(i64::try_from(watches).unwrap_or(i64::MAX));
+    }
+
+    /// Another replica shows them.
+    pub(super) fn clear(&self) {
+        self.unprotected_pods.clear();
+        self.limited_routes.clear();
+        self.fail(0);
+    }
+}
+
+/// How many Pods, or how many Services and routes, by cause.
+fn counts(findings: &[Finding]) -> BTreeMap<(bool, &'static str), i64> {
+    let mut counts = BTreeMap::new();
+    for finding in findings {
+        let is_pod = matches!(finding.cause, FindingCause::Pod(_));
+        let more = if is_pod { i64::try_from(finding.pods).unwrap_or(i64::MAX) } else { 1 };
+        *counts.entry((is_pod, finding.cause.as_str())).or_default() += more;
+    }
+    counts
+}

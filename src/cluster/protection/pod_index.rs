@@ -1,0 +1,58 @@
+//! The part of the running Pods that a watch keeps.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{
+    super::{watch::Index, watched_object::WatchedObject},
+    scope::Scope,
+    watched_pod::hookless,
+};
+use crate::{admission::Reviewer, protection::RunningPods};
+
+/// The running Pods of all watches.
+pub(super) type SharedPods = Arc<Mutex<RunningPods>>;
+
+pub(super) fn with<T>(pods: &SharedPods, change: impl FnOnce(&mut RunningPods) -> T) -> T {
+    change(&mut pods.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The part of the running Pods that a watch keeps.
+pub(super) struct PodIndex {
+    scope: Scope,
+    pods: SharedPods,
+    /// The Pods of a list that is not complete: narrow, where kube would keep them whole.
+    listed: RunningPods,
+    reviewer: Arc<Reviewer>,
+}
+
+impl PodIndex {
+    pub(super) fn new(scope: Scope, pods: SharedPods, reviewer: Arc<Reviewer>) -> Self {
+        Self { scope, pods, listed: RunningPods::default(), reviewer }
+    }
+}
+
+impl Index<WatchedObject> for PodIndex {
+    fn begin_list(&mut self) {
+        self.listed = RunningPods::default();
+    }
+
+    fn list(&mut self, pod: WatchedObject) -> Option<WatchedObject> {
+        let hookless = hookless(&pod, &self.reviewer.policy());
+        self.listed.apply(pod.namespace(), pod.name(), hookless);
+        None
+    }
+
+    fn apply(&mut self, pod: WatchedObject) {
+        let hookless = hookless(&pod, &self.reviewer.policy());
+        with(&self.pods, |pods| pods.apply(pod.namespace(), pod.name(), hookless));
+    }
+
+    fn delete(&mut self, pod: WatchedObject) {
+        with(&self.pods, |pods| pods.delete(pod.namespace(), pod.name()));
+    }
+
+    fn reset(&mut self, _: Vec<WatchedObject>) {
+        let listed = std::mem::take(&mut self.listed);
+        with(&self.pods, |pods| pods.replace(self.scope.namespace(), listed));
+    }
+}

@@ -1,0 +1,22 @@
+//! What the search for Pods that are not protected depends on.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::{super::opted_in::OptedIn, metrics::ProtectionMetrics};
+use crate::{admission::Reviewer, upstreams::KnownTargets};
+
+/// What the search for Pods that are not protected depends on.
+pub(crate) struct TermContext {
+    /// What is known of targets.
+    pub(crate) known: Arc<ArcSwap<KnownTargets>>,
+    /// The namespaces whose Pods matter.
+    pub(crate) opted_in: OptedIn,
+    /// Knows the policy.
+    pub(crate) reviewer: Arc<Reviewer>,
+    /// Shows what is found.
+    pub(crate) metrics: ProtectionMetrics,
+    /// Whether to write Events.
+    pub(crate) announces: bool,
+}

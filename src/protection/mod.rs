@@ -1,0 +1,17 @@
+//! Which running Pods APISIX sends requests to although nothing makes them wait before they stop.
+//!
+//! Everything here is pure. [`RunningPods`] takes the Pods of a cluster as they change, and
+//! [`findings`](RunningPods::findings) compares them with what is known of targets.
+//! [`Announcements`] says which findings a person should learn of, and when.
+
+mod announcements;
+mod cause;
+mod finding;
+mod hookless_pod;
+mod running_pods;
+
+pub use announcements::Announcements;
+pub use cause::FindingCause;
+pub use finding::{Finding, Subject};
+pub use hookless_pod::{HooklessPod, WorkloadReference};
+pub use running_pods::RunningPods;
