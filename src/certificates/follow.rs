@@ -6,9 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use k8s_openapi::api::{
-    admissionregistration::v1::MutatingWebhookConfiguration as Configuration, core::v1::Secret,
-};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client,
     runtime::{utils::Backoff, watcher::ExponentialBackoff},
@@ -16,6 +14,7 @@ use kube::{
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
+    configuration::Configuration,
     issue::IssueError,
     names::ServiceNames,
     pace::Pace,

@@ -4,6 +4,7 @@
 //! no leader: every replica takes steps, and the resourceVersion of the Secret decides which replica
 //! was first. docs/certificates.md has the details.
 
+mod configuration;
 mod follow;
 mod issue;
 mod names;

@@ -1,22 +1,18 @@
 //! The CA bundle in the webhook configuration.
 
-use k8s_openapi::{
-    ByteString, api::admissionregistration::v1::MutatingWebhookConfiguration as Configuration,
-};
+use k8s_openapi::ByteString;
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
+use super::configuration::{Configuration, ConfiguredWebhook};
 use crate::constants::CA_BUNDLE_FIELD_MANAGER;
 
 /// The bundle of each webhook; empty if a webhook has none.
 pub(super) fn bundles(configuration: &Configuration) -> Vec<&[u8]> {
-    let webhooks = configuration.webhooks.iter().flatten();
-    webhooks
-        .map(|webhook| webhook.client_config.ca_bundle.as_ref().map_or(&[][..], |bundle| &bundle.0))
-        .collect()
+    configuration.webhooks().map(ConfiguredWebhook::bundle).collect()
 }
 
 /// Writes `bundle` into each webhook of an existing configuration. The webhook owns only this field:
@@ -30,21 +26,21 @@ pub(super) async fn publish(
     configuration: &Configuration,
     bundle: String,
 ) -> kube::Result<Configuration> {
-    let name = configuration.metadata.name.as_deref().unwrap_or_default();
     let parameters = PatchParams::apply(CA_BUNDLE_FIELD_MANAGER).force();
-    configurations.patch(name, &parameters, &Patch::Apply(fields(configuration, bundle))).await
+    let name = configuration.name_any();
+    configurations.patch(&name, &parameters, &Patch::Apply(fields(configuration, bundle))).await
 }
 
 fn fields(configuration: &Configuration, bundle: String) -> Value {
     let bundle = ByteString(bundle.into_bytes());
-    let webhooks = configuration.webhooks.iter().flatten();
-    let webhooks = webhooks
+    let webhooks = configuration
+        .webhooks()
         .map(|webhook| json!({"name": webhook.name, "clientConfig": {"caBundle": bundle}}))
         .collect::<Vec<_>>();
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": configuration.metadata.name},
+        "metadata": {"name": configuration.name_any()},
         "webhooks": webhooks,
     })
 }

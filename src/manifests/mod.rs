@@ -23,6 +23,7 @@ mod report;
 mod rewritten;
 mod source;
 mod text;
+mod unified_diff;
 
 pub use apply::{ApplyOptions, apply};
 pub use changed::ChangedSource;

@@ -8,13 +8,13 @@ use std::{
 
 use clap::ValueEnum;
 use serde_json::json;
-use similar::TextDiff;
 
 use super::{
     changed::ChangedSource,
     diff_path::{diff_path, header},
     error::ManifestError,
     text::{self, Reading},
+    unified_diff::unified_diff,
 };
 
 /// The format of the output.
@@ -151,8 +151,9 @@ fn write_patches(changed: &ChangedSource, out: &mut dyn Write) -> io::Result<()>
 }
 
 fn write_diff(changed: &ChangedSource, path: &Path, out: &mut dyn Write) -> io::Result<()> {
-    TextDiff::from_lines(changed.source.text.as_str(), changed.after())
-        .unified_diff()
-        .header(&header("a", path), &header("b", path))
-        .to_writer(out)
+    let hunks = unified_diff(&changed.source.text, changed.after());
+    if hunks.is_empty() {
+        return Ok(());
+    }
+    write!(out, "--- {}\n+++ {}\n{hunks}", header("a", path), header("b", path))
 }
