@@ -131,7 +131,7 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest header of a request, in bytes. That of an API server has some 200.
 pub const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// Size of the read buffer of a connection, in bytes.
-pub const MAX_BUFFER_BYTES: u32 = 16 * 1024;
+pub const MAX_BUFFER_BYTES: u32 = 32 * 1024;
 /// How much of a response a connection encrypts ahead of its client, in bytes.
 pub const MAX_TLS_BUFFER_BYTES: usize = 16 * 1024;
 /// How much the kernel keeps of what a client sends ahead, in bytes. It takes up to twice as much, and
@@ -156,6 +156,8 @@ pub const ANSWER_ALLOWANCE_BYTES: usize = 8 * 1024;
 pub const MAX_LONG_ANSWERS_BYTES: usize = 4 * 1024 * 1024;
 /// With more containers, the answers for Pods are written one at a time.
 pub const USUAL_CONTAINERS: usize = 32;
+/// Most of them that wait for their turn.
+pub const MAX_WAITING_ANSWERS: usize = 128;
 /// How often the files of the certificate are read.
 pub const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -28,8 +28,8 @@ pub(super) enum BodyError {
     /// It did not arrive in time.
     #[error("the body took longer than {0:?}")]
     TooSlow(Duration),
-    /// Other bodies take all of the room.
-    #[error("there are too many large bodies at once")]
+    /// Others take all of the room.
+    #[error("there are too many large bodies or long answers at once")]
     NoRoom,
 }
 

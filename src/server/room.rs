@@ -1,4 +1,4 @@
-//! The memory for large bodies and long answers.
+//! The room for large bodies and long answers: memory, and time.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::constants::{ANSWER_ALLOWANCE_BYTES, MAX_LARGE_BYTES, MAX_LONG_ANSWERS_BYTES};
+use crate::constants::{
+    ANSWER_ALLOWANCE_BYTES, MAX_LARGE_BYTES, MAX_LONG_ANSWERS_BYTES, MAX_WAITING_ANSWERS,
+};
 
 /// How long a large body may take before it has to make room for another one. The API server sends
 /// the largest in a fraction of it.
@@ -24,12 +26,14 @@ const SLOW: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_secs(2);
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The memory for the bodies and answers of all connections that are larger than usual.
+/// The room for the bodies and answers of all connections that are larger than usual.
 #[derive(Debug)]
 pub(super) struct Room {
     bytes: Semaphore,
     bodies: Mutex<Bodies>,
     answers: Arc<Semaphore>,
+    waiting: Semaphore,
+    turn: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +49,8 @@ impl Default for Room {
             bytes: Semaphore::new(MAX_LARGE_BYTES),
             bodies: Mutex::default(),
             answers: Arc::new(Semaphore::new(MAX_LONG_ANSWERS_BYTES)),
+            waiting: Semaphore::new(MAX_WAITING_ANSWERS),
+            turn: Semaphore::new(1),
         }
     }
 }
@@ -73,6 +79,14 @@ impl Room {
         let taken = self.answers.clone().try_acquire_many_owned(length).ok()?;
         answer.shrink_to_fit();
         Some(Bytes::from_owner(LongAnswer { answer, _taken: taken }))
+    }
+
+    /// Waits until no other answer is being written that takes long. Hundreds of them at once would
+    /// delay every other request: so each waits for the one before, and others come between them.
+    /// `None` if too many wait.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        let _place = self.waiting.try_acquire().ok()?;
+        self.turn.acquire().await.ok()
     }
 
     async fn wait_for(&self, length: u32) -> Option<SemaphorePermit<'_>> {

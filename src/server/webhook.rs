@@ -13,7 +13,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use tokio::sync::Semaphore;
 
 use super::{
     body::{BodyError, read_body},
@@ -32,15 +31,12 @@ struct Webhook {
     reviewer: Arc<Reviewer>,
     readiness: Arc<Readiness>,
     room: Room,
-    /// One at a time.
-    long_answers: Semaphore,
 }
 
 /// The webhook's routes. Each handler builds its own response: a middleware would cost every
 /// request an allocation or two.
 pub fn webhook_router(reviewer: Arc<Reviewer>, readiness: Arc<Readiness>) -> Router {
-    let long_answers = Semaphore::new(1);
-    let webhook = Webhook { reviewer, readiness, room: Room::default(), long_answers };
+    let webhook = Webhook { reviewer, readiness, room: Room::default() };
     Router::new()
         .route(INJECT_PATH, post(inject).fallback(wrong_method))
         .fallback(wrong_path)
@@ -78,10 +74,9 @@ impl Webhook {
             drop(body);
             return self.send(answer).await;
         }
-        // Hundreds of them at once would delay every other request. Now each waits for the one
-        // before, and others come between them. A body takes less memory than what is read from it.
+        // A body takes less memory while it waits than what is read from it.
         drop(review);
-        let _turn = self.long_answers.acquire().await.ok();
+        let _turn = self.room.turn().await.ok_or(BodyError::NoRoom)?;
         let answer = self.reviewer.answer(&self.reviewer.read(&body.bytes)?)?;
         drop(body);
         self.send(answer).await

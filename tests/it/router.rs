@@ -2,16 +2,18 @@
 
 use apisix_prestop::{
     admission::Mode,
-    constants::MAX_BODY_BYTES,
+    constants::{MAX_BODY_BYTES, MAX_WAITING_ANSWERS},
     injection::{Hook, Policy},
 };
 use axum::{
     body::Body,
     http::{Method, Request, StatusCode, header::CONNECTION},
 };
+use futures::future::{join, join_all};
 use rstest::rstest;
 use serde_json::{Value, json};
 use support::{
+    attack::long_answer,
     plan::{applied, patch_in},
     program::EXAMPLE,
     router::{Server, post, text},
@@ -166,6 +168,35 @@ async fn a_body_of_the_largest_size_is_read() {
     let mut body = EXAMPLE.as_bytes().to_vec();
     body.resize(MAX_BODY_BYTES, b' ');
     assert_eq!(server().send(post(body)).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_ordinary_review_comes_between_long_ones() {
+    let (server, long) = (server(), long_answer());
+    let long_ones = join_all((0..40).map(|_| server.send(post(long.clone()))));
+    let ordinary = async {
+        server.review(EXAMPLE).await;
+        server.get_admin("/metrics").await.1
+    };
+    let (long_ones, metrics) = join(long_ones, ordinary).await;
+    let injected = "apisix_prestop_reviews_total{outcome=\"inject\",reason=\"hook_missing\"} ";
+    let counted = metrics.lines().find_map(|line| line.strip_prefix(injected)).unwrap();
+    assert!(
+        counted.parse::<u32>().unwrap() <= 3,
+        "{counted} were answered before the ordinary one"
+    );
+    assert!(long_ones.iter().all(|response| response.status() == StatusCode::OK));
+}
+
+#[tokio::test]
+async fn more_long_answers_than_can_wait_are_refused() {
+    let (server, long) = (server(), long_answer());
+    let all = join_all((0..400).map(|_| server.send(post(long.clone())))).await;
+    let refused = all.iter().filter(|it| it.status() == StatusCode::SERVICE_UNAVAILABLE).count();
+    let answered = all.iter().filter(|it| it.status() == StatusCode::OK).count();
+    assert_eq!(refused + answered, 400);
+    assert!(refused >= 400 - 2 * MAX_WAITING_ANSWERS, "{answered} were answered");
+    assert_eq!(server.review(EXAMPLE).await["allowed"], true);
 }
 
 #[tokio::test]
