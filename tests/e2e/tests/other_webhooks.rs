@@ -200,10 +200,10 @@ async fn look_at_all(client: &Client, without: &str, with: &str) -> Result<()> {
         if let Ok(second) = &second {
             third = look(client, with, second).await;
         }
-        (pod, expected, [first, second, third])
+        (pod, others, expected, [first, second, third])
     });
     let (mut admitted, mut injected) = (0, 0);
-    for (pod, expected, looks) in looks.buffer_unordered(8).collect::<Vec<_>>().await {
+    for (pod, others, expected, looks) in looks.buffer_unordered(8).collect::<Vec<_>>().await {
         if expected.is_err() {
             continue;
         }
@@ -216,6 +216,10 @@ async fn look_at_all(client: &Client, without: &str, with: &str) -> Result<()> {
             after.push(ours(&look));
         }
         injected += usize::from(!after[0]["record"].is_null());
+        // Where a webhook drops annotations, a look that finds nothing to do leaves no record.
+        if others.contains(&Some(Other::Annotations)) {
+            after.iter_mut().for_each(|look| look["record"] = Value::Null);
+        }
         assert_eq!(after[1], after[2], "the third look changes something:\n{pod:#}");
     }
     println!("{PODS} Pods, {admitted} admitted without us, {injected} with our record");
