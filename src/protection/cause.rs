@@ -34,9 +34,10 @@ pub(super) const fn is_gap(reason: Reason) -> bool {
         | Reason::GraceTooShort
         | Reason::TargetUnknown
         | Reason::WindowsExec
-        | Reason::GraceZero
-        | Reason::TooLarge => true,
-        Reason::NotPodCreate
+        | Reason::GraceZero => true,
+        // Of what is too large, nothing is kept.
+        Reason::TooLarge
+        | Reason::NotPodCreate
         | Reason::OptedOut
         | Reason::MirrorPod
         | Reason::Job

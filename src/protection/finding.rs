@@ -50,7 +50,6 @@ impl fmt::Display for Finding {
             Reason::WindowsExec => {
                 "on Windows without a preStop sleep: hook exec has no shell there"
             }
-            Reason::TooLarge => "without a preStop sleep, too large to be looked at",
             _ => "without a preStop sleep",
         };
         write!(f, "{pods} {noun} {lack} ({target})")?;
@@ -62,6 +61,8 @@ impl fmt::Display for Finding {
         }
         if RESTARTABLE.contains(&kind.as_str()) {
             let kind = kind.to_ascii_lowercase();
+            // Whoever creates a Pod chooses this name.
+            let name = name.escape_default();
             write!(f, "; restart to protect: kubectl rollout restart {kind}/{name} -n {namespace}")
         } else {
             write!(f, "; restart to protect: Pods that start now have one")

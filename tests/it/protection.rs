@@ -110,6 +110,7 @@ fn preset(policy: &str) -> Policy {
 #[case::runs_to_completion("", json!({"spec": {"restartPolicy": "Never"}}), None)]
 #[case::job("", json!({"metadata": {"ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u", "controller": true}]}}), None)]
 #[case::mirror("", json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}), None)]
+#[case::too_large("", json!({"metadata": {"ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "x".repeat(300), "uid": "u", "controller": true}]}}), None)]
 #[case::windows_exec("exec", json!({"spec": {"os": {"name": "windows"}}}), Some("windows_exec"))]
 #[case::no_grace_period("never", json!({"spec": {"terminationGracePeriodSeconds": 0}}), Some("grace_zero"))]
 fn whether_a_pod_counts(#[case] policy: &str, #[case] change: Value, #[case] reason: Option<&str>) {
@@ -153,6 +154,16 @@ fn what_an_event_advises(#[case] kind: &str, #[case] name: &str, #[case] advice:
     pods.apply("shop", "x", hookless(&pod, &Policy::default()));
     let findings = texts(&pods.findings(&Arc::from("shop"), &plain()));
     assert!(findings[0].ends_with(&format!("; restart to protect: {advice}")), "{findings:?}");
+}
+
+#[test]
+fn what_a_pod_says_of_its_owner_stays_on_its_line() {
+    let owner = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "a\nb\u{1b}[2J", "uid": "u", "controller": true}]);
+    let pod = pod("x", &json!({"metadata": {"ownerReferences": owner}}));
+    let mut pods = RunningPods::default();
+    pods.apply("shop", "x", hookless(&pod, &Policy::default()));
+    let findings = texts(&pods.findings(&Arc::from("shop"), &plain()));
+    assert!(findings[0].chars().all(|c| c.is_ascii_graphic() || c == ' '), "{findings:?}");
 }
 
 #[test]

@@ -11,7 +11,6 @@ use kube::{
     Api, Client, Error,
     api::{ApiResource, ListParams, ObjectMeta, PostParams},
 };
-
 use serde::Deserialize;
 
 use super::super::{
