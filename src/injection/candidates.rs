@@ -107,7 +107,8 @@ fn prepend<'a>(command: &[Word<'a>]) -> HookPlacement<'a> {
 /// moment and delay that. Knative's queue-proxy is the known example.
 fn is_called_by_another(containers: &[Container<'_>], index: usize) -> bool {
     let called = &containers[index];
-    containers.iter().enumerate().any(|(caller, container)| {
-        caller != index && container.called_port().is_some_and(|port| called.has_port(port))
-    })
+    !called.ports.is_empty()
+        && containers.iter().enumerate().any(|(caller, container)| {
+            caller != index && container.called_port().is_some_and(|port| called.has_port(port))
+        })
 }

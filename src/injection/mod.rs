@@ -27,10 +27,9 @@ pub use hook::Hook;
 pub use notice::{Accepted, Instead, Notice, NoticeName};
 pub use plan::plan;
 pub use pod::{
-    Affinity, AnnotationsBytes, Bounded, Container, ContainerPort, ContainerPorts, DEFERRED,
-    Deferred, ExecAction, ExistingHook, HttpGetAction, KnownAnnotations, Labels, Lifecycle,
-    Metadata, NodeSelector, OwnerReference, Pod, PodOs, PodSpec, Port, Presence, Probe,
-    SecurityContext, SleepAction, Word,
+    Affinity, AnnotationsBytes, Bounded, Container, ContainerPort, ExecAction, ExistingHook,
+    HttpGetAction, KnownAnnotations, Labels, Lifecycle, Metadata, NodeSelector, OwnerReference,
+    Pod, PodOs, PodSpec, Port, Presence, Probe, SecurityContext, SleepAction, Word,
 };
 pub use policy::{GracePolicy, Policy, Targets};
 pub use record::{

@@ -9,7 +9,6 @@ use serde::{
 };
 
 use super::step;
-use crate::injection::DEFERRED;
 
 /// The text needs serde_json, which also reports the error.
 #[derive(Debug)]
@@ -150,15 +149,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
-        if name == DEFERRED {
-            self.peek()?;
-            let start = self.at;
-            self.step_over()?;
-            return visitor.visit_borrowed_str(self.text.get(start..self.at).ok_or(Unreadable)?);
-        }
         visitor.visit_newtype_struct(self)
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{Bounded, Deferred, ExistingHook, Port, SecurityContext, Word};
+use super::{Bounded, ExistingHook, Port, SecurityContext, Word};
 use crate::constants::{MAX_LABEL_BYTES, MAX_PORTS};
 
 /// The fields of a container that the decision reads.
@@ -21,44 +21,25 @@ pub struct Container<'a> {
     #[serde(borrow, default)]
     pub restart_policy: Option<Word<'a>>,
     /// The security options of the container.
-    #[serde(borrow, default)]
-    pub security_context: Option<Deferred<'a, SecurityContext>>,
+    #[serde(default)]
+    pub security_context: Option<SecurityContext>,
     /// The ports that it names. It may listen on others.
     #[serde(borrow, default)]
-    pub ports: Option<Deferred<'a, ContainerPorts<'a>>>,
+    pub ports: Bounded<ContainerPort<'a>, MAX_PORTS>,
     /// The probe that restarts the container when it fails.
-    #[serde(borrow, default)]
-    pub liveness_probe: Option<Deferred<'a, Probe>>,
+    #[serde(default)]
+    pub liveness_probe: Option<Probe>,
     /// The same until it succeeds for the first time.
-    #[serde(borrow, default)]
-    pub startup_probe: Option<Deferred<'a, Probe>>,
+    #[serde(default)]
+    pub startup_probe: Option<Probe>,
 }
-
-/// The ports of a container.
-pub type ContainerPorts<'a> = Bounded<ContainerPort<'a>, MAX_PORTS>;
-
-/// The shortest text of a port.
-const PORT_BYTES: usize = r#"{"containerPort":1}"#.len();
 
 impl Container<'_> {
     pub(super) fn is_too_large(&self) -> bool {
         let hook = self.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref());
         self.name.len() > MAX_LABEL_BYTES
-            || self.has_too_many_ports()
+            || self.ports.is_cut()
             || hook.and_then(|hook| hook.exec.as_ref()).is_some_and(|exec| exec.command.is_cut())
-    }
-
-    pub(super) fn has_windows_options(&self) -> bool {
-        let has_options = |context: &SecurityContext| context.has_windows_options().then_some(());
-        let context = self.security_context.as_ref();
-        context.and_then(|context| context.find("windowsOptions", has_options)).is_some()
-    }
-
-    fn has_too_many_ports(&self) -> bool {
-        let Some(ports) = &self.ports else { return false };
-        // Most are far from the limit, and need not be read to see that.
-        ports.has_more_than(MAX_PORTS * PORT_BYTES)
-            && ports.find("", |ports| ports.is_cut().then_some(())).is_some()
     }
 
     /// The port that an HTTP hook of this container calls in the Pod.
@@ -68,26 +49,21 @@ impl Container<'_> {
             _ if request.host.as_ref().is_some_and(|host| !host.0.is_empty()) => None,
             Port::Number(number) => Some(*number),
             Port::Name(name) => {
-                let of_that_name = |ports: &ContainerPorts<'_>| {
-                    let named = ports
-                        .iter()
-                        .find(|port| port.name.as_ref().is_some_and(|port| port.0 == *name));
-                    named.map(|port| port.container_port)
+                let is_named = |port: &&ContainerPort<'_>| {
+                    port.name.as_ref().is_some_and(|port| port.0 == *name)
                 };
-                let port = self.ports.as_ref().and_then(|ports| ports.find(name, of_that_name));
-                port.or_else(|| name.parse().ok())
+                self.ports
+                    .iter()
+                    .find(is_named)
+                    .map(|port| port.container_port)
+                    .or_else(|| name.parse().ok())
             }
         }
     }
 
     /// Whether it names the port.
     pub(in crate::injection) fn has_port(&self, number: i64) -> bool {
-        self.ports.as_ref().is_some_and(|ports| {
-            let is_named = |ports: &ContainerPorts<'_>| {
-                ports.iter().any(|port| port.container_port == number).then_some(())
-            };
-            ports.find(&number.to_string(), is_named).is_some()
-        })
+        self.ports.iter().any(|port| port.container_port == number)
     }
 
     /// The shortest grace period of its own that a probe has, and the name of the probe.
@@ -95,8 +71,7 @@ impl Container<'_> {
         let probes =
             [("livenessProbe", &self.liveness_probe), ("startupProbe", &self.startup_probe)];
         let graces = probes.into_iter().filter_map(|(name, probe)| {
-            let grace = |probe: &Probe| probe.termination_grace_period_seconds;
-            Some((name, probe.as_ref()?.find("terminationGracePeriodSeconds", grace)?))
+            Some((name, probe.as_ref()?.termination_grace_period_seconds?))
         });
         graces.min_by_key(|(_, grace)| *grace)
     }

@@ -5,14 +5,12 @@
 
 mod bounded;
 mod container;
-mod deferred;
 mod entries;
 mod hook;
 mod windows;
 
 pub use bounded::Bounded;
-pub use container::{Container, ContainerPort, ContainerPorts, Lifecycle, Probe};
-pub use deferred::{DEFERRED, Deferred};
+pub use container::{Container, ContainerPort, Lifecycle, Probe};
 pub use entries::{AnnotationsBytes, KnownAnnotations, Labels, Presence};
 pub use hook::{ExecAction, ExistingHook, HttpGetAction, Port, SleepAction, Word};
 pub use windows::{Affinity, NodeSelector, PodOs, SecurityContext};

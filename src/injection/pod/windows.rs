@@ -100,12 +100,6 @@ pub struct SecurityContext {
     pub windows_options: Option<IgnoredAny>,
 }
 
-impl SecurityContext {
-    pub(super) const fn has_windows_options(&self) -> bool {
-        self.windows_options.is_some()
-    }
-}
-
 impl<'a> Affinity<'a> {
     fn node_selector_terms(&self) -> Option<&Bounded<NodeSelectorTerm<'a>, MAX_AFFINITY_ENTRIES>> {
         let required = &self.node_affinity.as_ref()?;
@@ -146,8 +140,11 @@ impl PodSpec<'_> {
     }
 
     fn has_windows_options(&self) -> bool {
-        self.security_context.as_ref().is_some_and(SecurityContext::has_windows_options)
-            || self.containers.iter().any(|container| container.has_windows_options())
+        let has_options = |context: &Option<SecurityContext>| {
+            context.as_ref().is_some_and(|context| context.windows_options.is_some())
+        };
+        has_options(&self.security_context)
+            || self.containers.iter().any(|container| has_options(&container.security_context))
     }
 }
 
