@@ -31,6 +31,7 @@ use crate::{
     admission::{Observer, Review},
     constants::{API_REQUEST_TIMEOUT, EVENT_INTERVAL, EVENT_QUEUE, EVENTS_OF_A_NAMESPACE},
     injection::{Notice, OwnerReference},
+    protection::WorkloadReference,
     upstreams::Target,
 };
 
@@ -161,14 +162,7 @@ impl EventSender {
         let place = self.queue.try_reserve().map_err(|_| Dropped::QueueFull)?;
         share.fetch_add(1, Relaxed);
         place.send(QueuedEvent {
-            regarding: ObjectReference {
-                api_version: Some(owner.api_version.clone().into_owned()),
-                kind: Some(owner.kind.clone().into_owned()),
-                name: Some(owner.name.clone().into_owned()),
-                namespace: Some(namespace.to_owned()),
-                uid: Some(owner.uid.clone().into_owned()),
-                ..ObjectReference::default()
-            },
+            regarding: object_reference(owner.into(), namespace),
             notice: notice.name().as_str(),
             note: match target {
                 Some(target) => format!("{notice} (target: {target})"),
@@ -212,6 +206,19 @@ impl EventQueue {
             }
             sleep(EVENT_INTERVAL).await;
         }
+    }
+}
+
+/// What an Event is about: an object in `namespace`.
+pub(super) fn object_reference(object: WorkloadReference, namespace: &str) -> ObjectReference {
+    let WorkloadReference { api_version, kind, name, uid } = object;
+    ObjectReference {
+        api_version: Some(api_version),
+        kind: Some(kind),
+        name: Some(name),
+        namespace: Some(namespace.to_owned()),
+        uid: Some(uid),
+        ..ObjectReference::default()
     }
 }
 

@@ -96,18 +96,18 @@ fn inject<'a>(
     let metadata = pod.metadata.as_ref().map(|metadata| metadata.annotations.presence());
     let annotations_were_empty = record.annotations_were_empty || metadata == Some(Presence::Empty);
     let record = next_record(&containers, fit.recorded, annotations_were_empty, context.target);
+    let earlier = pod.record();
     let has_room_for_record = context.annotations_bytes.is_none_or(|all| {
-        let earlier = pod.record().map_or(0, |record| INJECTED_ANNOTATION.len() + record.len());
+        let earlier = earlier.map_or(0, |record| INJECTED_ANNOTATION.len() + record.len());
         all.saturating_sub(earlier) + record.annotation_bytes() <= MAX_ANNOTATIONS_BYTES
     });
     containers.retain(InjectedContainer::is_change);
-    let was_recorded = pod.record().is_some();
     Ok(Injection {
         reason,
         containers,
         grace: raise,
         record,
-        was_recorded,
+        was_recorded: earlier.is_some(),
         has_room_for_record,
         metadata,
     })

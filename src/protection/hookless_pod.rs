@@ -2,7 +2,7 @@
 
 use super::cause::is_gap;
 use crate::{
-    injection::{Context, Pod, Policy, Reason, Targets, plan},
+    injection::{Context, OwnerReference, Pod, Policy, Reason, Targets, plan},
     upstreams::StringMap,
 };
 
@@ -30,6 +30,17 @@ pub struct WorkloadReference {
     pub uid: String,
 }
 
+impl From<&OwnerReference<'_>> for WorkloadReference {
+    fn from(owner: &OwnerReference<'_>) -> Self {
+        Self {
+            api_version: owner.api_version.clone().into_owned(),
+            kind: owner.kind.clone().into_owned(),
+            name: owner.name.clone().into_owned(),
+            uid: owner.uid.clone().into_owned(),
+        }
+    }
+}
+
 impl HooklessPod {
     /// What is kept of `pod`, whose UID is `uid`. `None` if it has a sleep, or if it needs none.
     ///
@@ -44,12 +55,7 @@ impl HooklessPod {
         let labels = metadata.labels.iter();
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let workload = match pod.controller() {
-            Some(owner) => WorkloadReference {
-                api_version: owner.api_version.clone().into_owned(),
-                kind: owner.kind.clone().into_owned(),
-                name: owner.name.clone().into_owned(),
-                uid: owner.uid.clone().into_owned(),
-            },
+            Some(owner) => owner.into(),
             None => WorkloadReference {
                 api_version: "v1".to_owned(),
                 kind: "Pod".to_owned(),

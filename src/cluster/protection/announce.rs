@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use k8s_openapi::{
     api::{apps::v1::ReplicaSet, core::v1::ObjectReference, events::v1::Event},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
     jiff::Timestamp,
 };
 use kube::{
@@ -14,11 +14,12 @@ use kube::{
 use serde::Deserialize;
 
 use super::super::{
-    events::{CONTROLLER, hostname, pascal_case},
+    events::{CONTROLLER, hostname, object_reference, pascal_case},
     upstreams::resource,
     watched_object::WatchedObject,
 };
 use crate::{
+    injection::Metadata,
     protection::{Finding, Subject, WorkloadReference},
     upstreams::ObjectId,
 };
@@ -68,16 +69,12 @@ pub(super) async fn announce(client: &Client, finding: &Finding) -> Result<(), E
     }
 }
 
+/// What is read of a ReplicaSet.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Owned {
-    metadata: OwnedMetadata,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct OwnedMetadata {
-    owner_references: Vec<OwnerReference>,
+struct Owned<'a> {
+    #[serde(borrow)]
+    metadata: Metadata<'a>,
 }
 
 /// The same finding for what controls the ReplicaSet, which is what people know.
@@ -102,32 +99,16 @@ async fn of_the_workload(client: &Client, finding: &Finding) -> Result<Finding, 
     };
     let Some(replica_set) = replica_set else { return Ok(finding) };
     let Owned { metadata } = serde_json::from_str(replica_set.text()).unwrap_or_default();
-    let owner = metadata.owner_references.into_iter().find(|owner| owner.controller == Some(true));
-    if let Some(owner) = owner {
-        finding.subject = Subject::Workload(WorkloadReference {
-            api_version: owner.api_version,
-            kind: owner.kind,
-            name: owner.name,
-            uid: owner.uid,
-        });
+    if let Some(owner) = metadata.controller() {
+        finding.subject = Subject::Workload(owner.into());
     }
     Ok(finding)
 }
 
 /// What an Event is about. `None` if that is gone.
 async fn regarding(client: &Client, finding: &Finding) -> Result<Option<ObjectReference>, Error> {
-    let namespace = Some(finding.namespace.to_string());
-    match &finding.subject {
-        Subject::Workload(WorkloadReference { api_version, kind, name, uid }) => {
-            Ok(Some(ObjectReference {
-                api_version: Some(api_version.clone()),
-                kind: Some(kind.clone()),
-                name: Some(name.clone()),
-                uid: Some(uid.clone()),
-                namespace,
-                ..ObjectReference::default()
-            }))
-        }
+    let object = match &finding.subject {
+        Subject::Workload(workload) => workload.clone(),
         Subject::Object(ObjectId { kind, name, .. }) => {
             let resource = resource(*kind, kind.versions()[0]);
             let api = Api::<WatchedObject>::namespaced_with(
@@ -136,17 +117,16 @@ async fn regarding(client: &Client, finding: &Finding) -> Result<Option<ObjectRe
                 &resource,
             );
             let by_name = ListParams::default().fields(&format!("metadata.name={name}"));
-            let found = api.list(&by_name).await?.items.pop();
-            Ok(found.map(|found| ObjectReference {
-                api_version: Some(resource.api_version),
-                kind: Some(resource.kind),
-                name: Some(name.to_string()),
-                uid: Some(found.uid().to_owned()),
-                namespace,
-                ..ObjectReference::default()
-            }))
+            let Some(found) = api.list(&by_name).await?.items.pop() else { return Ok(None) };
+            WorkloadReference {
+                api_version: resource.api_version,
+                kind: resource.kind,
+                name: name.to_string(),
+                uid: found.uid().to_owned(),
+            }
         }
-    }
+    };
+    Ok(Some(object_reference(object, &finding.namespace)))
 }
 
 /// Whether the API server would call an object so. Everything else could lead to another path.

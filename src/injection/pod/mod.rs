@@ -57,7 +57,7 @@ pub struct Metadata<'a> {
     pub owner_references: Bounded<OwnerReference<'a>, MAX_OWNERS>,
 }
 
-impl Metadata<'_> {
+impl<'a> Metadata<'a> {
     fn is_too_large(&self) -> bool {
         [&self.name, &self.generate_name].iter().any(|name| name.len() > MAX_NAME_BYTES)
             || self.labels.is_cut()
@@ -65,6 +65,11 @@ impl Metadata<'_> {
             || self.annotations.known_bytes() > MAX_ANNOTATIONS_BYTES
             || self.owner_references.is_cut()
             || self.owner_references.iter().any(OwnerReference::is_too_large)
+    }
+
+    /// The owner that controls the object.
+    pub fn controller(&self) -> Option<&OwnerReference<'a>> {
+        self.owner_references.iter().find(|owner| owner.controller)
     }
 
     /// The name, or the prefix of the generated name.
@@ -203,7 +208,7 @@ impl<'a> Pod<'a> {
 
     /// The owner that controls the Pod, if there is one.
     pub fn controller(&self) -> Option<&OwnerReference<'a>> {
-        self.metadata.as_ref()?.owner_references.iter().find(|owner| owner.controller)
+        self.metadata.as_ref()?.controller()
     }
 
     /// Whether this is the API object of a static Pod. The kubelet runs that from a file: a patch

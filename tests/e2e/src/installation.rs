@@ -94,6 +94,22 @@ pub async fn await_drained(client: &Client) -> Result<()> {
     Ok(())
 }
 
+/// What the admin port of each replica answers.
+///
+/// # Errors
+/// When there is no replica, or kubectl does not reach one.
+pub async fn admin(client: &Client, path: &str) -> Result<Vec<String>> {
+    let pods = Api::<Pod>::namespaced(client.clone(), NAME);
+    let mut answers = Vec::new();
+    for pod in pods.list(&ListParams::default()).await?.items {
+        let name = pod.name_any();
+        let path = format!("/api/v1/namespaces/{NAME}/pods/{name}:8080/proxy/{path}");
+        answers.push(run("kubectl", &["get", "--raw", &path]).await?.stdout);
+    }
+    ensure!(!answers.is_empty(), "there is no replica");
+    Ok(answers)
+}
+
 /// Waits until the API server reaches the webhook: kube-proxy learns of a ready Pod a moment later.
 ///
 /// # Errors

@@ -49,3 +49,13 @@ impl Route {
         }
     }
 }
+
+/// An Ingress of APISIX that sends requests to the Service `web`.
+pub const WEB_INGRESS: &str = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  ingressClassName: apisix
+  rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]
+";

@@ -269,12 +269,8 @@ async fn it_has_no_right_that_it_does_not_use() -> Result<()> {
 async fn metrics_tell_what_was_done() -> Result<()> {
     with_namespace("metrics", OPTED_IN, async |client, namespace| {
         admitted(namespace, &pod(json!({}), json!({}))).await?;
-        let pods = ["-n", NAME, "get", "pods", "-o", "jsonpath={.items[*].metadata.name}"];
         let mut injected = 0;
-        for name in run("kubectl", &pods).await?.stdout.split_whitespace() {
-            let path = format!("/api/v1/namespaces/{NAME}/pods/{name}:8080/proxy/metrics");
-            let request = Request::get(path).body(Vec::new())?;
-            let page = client.request_text(request).await?;
+        for page in installation::admin(&client, "metrics").await? {
             assert!(page.contains("apisix_prestop_hook{hook=\"sleep\"} 1"), "{page}");
             let series =
                 "apisix_prestop_reviews_total{outcome=\"inject\",reason=\"hook_missing\"} ";

@@ -7,60 +7,39 @@ use anyhow::{Result, ensure};
 use apisix_prestop_e2e::{
     command::{apply, kubectl, run},
     image::shell_image,
-    installation::NAME,
+    installation::{NAME, admin},
     namespace::with_namespace,
+    route::WEB_INGRESS,
 };
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod, events::v1::Event};
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use k8s_openapi::api::{coordination::v1::Lease, events::v1::Event};
+use kube::{Api, Client, api::ListParams};
 use support::eventually;
 
 /// A finding has to last for a minute before it is announced.
 const LIMIT: Duration = Duration::from_secs(120);
 
-const WORKLOADS: &str = "
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {terminationGracePeriodSeconds: 1, containers: [{name: app, image: IMAGE, imagePullPolicy: IfNotPresent, command: [sleep, infinity]}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: worker}
-spec:
-  replicas: 1
-  selector: {matchLabels: {app: worker}}
-  template:
-    metadata: {labels: {app: worker}}
-    spec: {terminationGracePeriodSeconds: 1, containers: [{name: app, image: IMAGE, imagePullPolicy: IfNotPresent, command: [sleep, infinity]}]}
-";
-
-const ROUTE: &str = "
+const SERVICE: &str = "
 apiVersion: v1
 kind: Service
 metadata: {name: web}
 spec: {selector: {app: web}, publishNotReadyAddresses: true, ports: [{port: 80}]}
----
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {name: web}
-spec:
-  ingressClassName: apisix
-  rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]
 ";
+
+fn deployment(name: &str, replicas: usize) -> String {
+    let image = shell_image();
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  \
+         replicas: {replicas}\n  selector: {{matchLabels: {{app: {name}}}}}\n  template:\n    \
+         metadata: {{labels: {{app: {name}}}}}\n    spec: {{terminationGracePeriodSeconds: 1, \
+         containers: [{{name: app, image: {image}, imagePullPolicy: IfNotPresent, \
+         command: [sleep, infinity]}}]}}\n"
+    )
+}
 
 /// The lines of the metrics of all replicas that name the namespace, and how many replicas lead.
 async fn shown(client: &Client, namespace: &str) -> Result<(Vec<String>, usize)> {
     let (mut lines, mut leaders) = (Vec::new(), 0);
-    let pods = Api::<Pod>::namespaced(client.clone(), NAME);
-    for pod in pods.list(&ListParams::default()).await?.items {
-        let name = pod.name_any();
-        let path = format!("/api/v1/namespaces/{NAME}/pods/{name}:8080/proxy/metrics");
-        let metrics = run("kubectl", &["get", "--raw", &path]).await?.stdout;
+    for metrics in admin(client, "metrics").await? {
         let of_namespace = format!("namespace=\"{namespace}\"");
         let found = metrics.lines().filter(|line| line.contains(&of_namespace));
         lines.extend(found.map(str::to_owned));
@@ -103,11 +82,14 @@ async fn events(client: &Client, namespace: &str) -> Result<Vec<String>> {
 async fn pods_that_become_upstreams_without_a_sleep_are_counted_and_told_once() -> Result<()> {
     with_namespace("unprotected", "team: shop", async |client, namespace| {
         // The Pods are there before the namespace opts in, and before the route.
-        apply(namespace, &WORKLOADS.replace("IMAGE", &shell_image())).await?;
+        for (name, replicas) in [("web", 2), ("worker", 1)] {
+            apply(namespace, &deployment(name, replicas)).await?;
+        }
         for name in ["web", "worker"] {
             kubectl(namespace, &["rollout", "status", "deployment", name, "--timeout=90s"]).await?;
         }
-        apply(namespace, ROUTE).await?;
+        apply(namespace, SERVICE).await?;
+        apply(namespace, WEB_INGRESS).await?;
         let gauge = |name: &str, reason: &str, count: usize| {
             format!(
                 "apisix_prestop_{name}{{namespace=\"{namespace}\",reason=\"{reason}\"}} {count}"

@@ -11,9 +11,9 @@ use apisix_prestop_e2e::{
     gateway,
     installation::{self, NAME},
     namespace::{OPTED_IN, with_values},
+    route::WEB_INGRESS,
 };
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use kube::{Client, ResourceExt};
 use serde_json::json;
 use support::eventually;
 
@@ -61,15 +61,6 @@ fn service(name: &str) -> String {
     )
 }
 
-const INGRESS: &str = "
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {name: web}
-spec:
-  ingressClassName: apisix
-  rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]
-";
-
 const APISIX_ROUTE: &str = "
 apiVersion: apisix.apache.org/v2
 kind: ApisixRoute
@@ -110,7 +101,7 @@ async fn the_routes_of_the_cluster_decide() -> Result<()> {
         };
         await_target(&client, namespace, "web", None).await?;
         apply(namespace, &service("web")).await?;
-        apply(namespace, INGRESS).await?;
+        apply(namespace, WEB_INGRESS).await?;
         await_target(&client, namespace, "web", Some(&via("Ingress", "web"))).await?;
         await_target(&client, namespace, "worker", None).await?;
         kubectl(namespace, &["delete", "ingress", "web"]).await?;
@@ -145,19 +136,6 @@ async fn the_routes_of_the_cluster_decide() -> Result<()> {
     .await
 }
 
-/// What the admin port of each replica answers.
-async fn admin(client: &Client, path: &str) -> Result<Vec<String>> {
-    let pods = Api::<Pod>::namespaced(client.clone(), NAME);
-    let mut answers = Vec::new();
-    for pod in pods.list(&ListParams::default()).await?.items {
-        let name = pod.name_any();
-        let path = format!("/api/v1/namespaces/{NAME}/pods/{name}:8080/proxy/{path}");
-        answers.push(run("kubectl", &["get", "--raw", &path]).await?.stdout);
-    }
-    ensure!(!answers.is_empty(), "there is no replica");
-    Ok(answers)
-}
-
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn a_kind_that_must_not_be_read_is_named_and_every_pod_counts() -> Result<()> {
@@ -178,11 +156,11 @@ async fn a_kind_that_must_not_be_read_is_named_and_every_pod_counts() -> Result<
         kubectl(NAME, &["rollout", "status", "deployment", NAME, "--timeout=90s"]).await?;
         installation::await_drained(&client).await?;
         await_target(&client, namespace, "worker", Some("unknown")).await?;
-        for ready in admin(&client, "ready").await? {
+        for ready in installation::admin(&client, "ready").await? {
             let text = "ready, but cannot watch ApisixRoute: ";
             ensure!(ready.starts_with(text), "it has to name the kind: {ready}");
         }
-        for metrics in admin(&client, "metrics").await? {
+        for metrics in installation::admin(&client, "metrics").await? {
             let lines = [
                 r#"apisix_prestop_watch_failing{kind="ApisixRoute"} 1"#,
                 r#"apisix_prestop_watch_failing{kind="Service"} 0"#,
@@ -194,14 +172,14 @@ async fn a_kind_that_must_not_be_read_is_named_and_every_pod_counts() -> Result<
         }
         // What is known counts all the same.
         apply(namespace, &service("web")).await?;
-        apply(namespace, INGRESS).await?;
+        apply(namespace, WEB_INGRESS).await?;
         let ingress = format!("upstream of Ingress {namespace}/web via Service web");
         await_target(&client, namespace, "web", Some(&ingress)).await?;
 
         installation::install(&client, &VALUES).await?;
         await_target(&client, namespace, "worker", None).await?;
         eventually("no replica to find anything wrong", LIMIT, async || {
-            for ready in admin(&client, "ready").await? {
+            for ready in installation::admin(&client, "ready").await? {
                 ensure!(ready == "ready\n", "{ready}");
             }
             Ok(())
