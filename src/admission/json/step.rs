@@ -1,9 +1,12 @@
 //! Where a string, an object or an array ends.
 
-use wide::u8x64;
+use wide::{u8x16, u8x64};
 
 /// How many bytes one step compares: each is a bit of a `u64`.
 const BLOCK: usize = 64;
+
+/// The same for strings: most are shorter.
+const SHORT_BLOCK: usize = 16;
 
 /// Where a string ends, and whether it has escapes.
 pub(super) struct StringEnd {
@@ -16,20 +19,25 @@ pub(super) struct StringEnd {
 /// The end of the string whose opening quotation mark is at `start`.
 #[inline]
 pub(super) fn string(text: &[u8], start: usize) -> Option<StringEnd> {
-    let (mut at, mut escapes, mut has_escapes) = (start + 1, Escapes::default(), false);
-    while at < text.len() {
-        let block = block(text, at);
-        let backslashes = places(block, b'\\');
-        let quotes = places(block, b'"') & !escapes.escaped(backslashes);
-        // Backslashes behind the end of the string do not belong to it.
-        let within = (quotes & quotes.wrapping_neg()).wrapping_sub(1);
-        has_escapes |= backslashes & within != 0;
-        if quotes != 0 {
-            return Some(StringEnd { at: at + offset(quotes) + 1, has_escapes });
+    let (mut at, mut has_escapes) = (start + 1, false);
+    loop {
+        let block = short_block(text.get(at..)?)?;
+        let marks = block.simd_eq(u8x16::splat(b'"')) | block.simd_eq(u8x16::splat(b'\\'));
+        let places = marks.to_bitmask();
+        if places == 0 {
+            at += SHORT_BLOCK;
+            continue;
         }
-        at += BLOCK;
+        at += places.trailing_zeros() as usize;
+        if text[at] == b'"' {
+            return Some(StringEnd { at: at + 1, has_escapes });
+        }
+        has_escapes = true;
+        // A block for each would take long in a text of nothing but escapes.
+        while text.get(at) == Some(&b'\\') {
+            at += 2;
+        }
     }
-    None
 }
 
 /// The position behind the object or array that opens at `start`. Does not check that a closing
@@ -106,6 +114,17 @@ fn block(text: &[u8], at: usize) -> u8x64 {
         Some(block) => u8x64::new(*block),
         None => last_block(rest),
     }
+}
+
+/// The block at the front of `rest`, filled with zeros. `None` if nothing is left.
+#[inline]
+fn short_block(rest: &[u8]) -> Option<u8x16> {
+    if let Some(block) = rest.first_chunk() {
+        return Some(u8x16::new(*block));
+    }
+    let mut block = [0; SHORT_BLOCK];
+    block[..rest.len()].copy_from_slice(rest);
+    (!rest.is_empty()).then(|| u8x16::new(block))
 }
 
 #[cold]
