@@ -232,6 +232,15 @@ pub const LEASE_DURATION: u64 = 30;
 /// How long before its end the Lease is renewed, in seconds.
 pub const LEASE_RENEWAL: u64 = 20;
 
+// ---- The commands: what they read of a cluster -------------------------------------------------
+
+/// How many objects a page of a list has.
+pub const OBJECTS_OF_A_PAGE: u32 = 500;
+/// How long a page may take.
+pub const LIST_PAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most Pods of which it is kept that the kubelet could not run their hook.
+pub const MAX_FAILED_HOOKS: usize = 100_000;
+
 // ---- Self-managed certificates ---------------------------------------------------------------
 
 /// The Secret that holds CA and certificate, for all replicas.

@@ -1,9 +1,12 @@
 //! The command line. Each command owns its flags, and says itself which errors are errors of
 //! usage.
 
+mod audit;
 mod controller;
 mod inject;
 mod injection;
+mod manifest_objects;
+mod plain_table;
 mod serve;
 mod tls;
 mod upstreams;
@@ -12,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use audit::{AuditArgs, AuditError, AuditFormat, FailOn};
 pub use controller::ControllerArgs;
 pub use inject::{InjectArgs, InjectError, ManifestArgs};
 pub use injection::{DelayAboveMaximum, HookMode, InjectionArgs};
@@ -40,6 +44,9 @@ pub enum Command {
     /// Tell which Services and workloads of manifests APISIX sends requests to, and through which
     /// route.
     Upstreams(UpstreamsArgs),
+    /// Tell whether the Pods to which APISIX sends requests are protected; if not, why, and what to
+    /// type.
+    Audit(Box<AuditArgs>),
 }
 
 /// Why a command failed.
@@ -54,6 +61,9 @@ pub enum CommandError {
     /// `upstreams` failed.
     #[error(transparent)]
     Upstreams(#[from] UpstreamsError),
+    /// `audit` failed, or found what it was asked for.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
 }
 
 impl Cli {
@@ -67,6 +77,7 @@ impl Cli {
             Command::Inject(args) => Ok(inject::inject(&args)?),
             Command::Uninject(args) => Ok(inject::uninject(&args)?),
             Command::Upstreams(args) => Ok(upstreams::upstreams(args)?),
+            Command::Audit(args) => Ok(audit::audit(*args)?),
         }
     }
 }
@@ -78,6 +89,7 @@ impl CommandError {
             Self::Serve(error) => error.is_usage(),
             Self::Inject(error) => error.is_usage(),
             Self::Upstreams(error) => error.is_usage(),
+            Self::Audit(error) => error.is_usage(),
         };
         if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
     }

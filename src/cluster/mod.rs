@@ -3,6 +3,7 @@
 mod connect;
 mod events;
 mod hook_choice;
+mod inventory;
 mod opted_in;
 mod outdated_kubelet;
 mod protection;
@@ -11,9 +12,10 @@ mod version;
 mod watch;
 mod watched_object;
 
-pub(crate) use connect::connect;
+pub(crate) use connect::{ConnectError, connect};
 pub(crate) use events::event_queue;
 pub(crate) use hook_choice::{choose_hook, follow_hook};
+pub(crate) use inventory::{ClusterAudit, ExplainError, InstalledWebhook};
 pub(crate) use opted_in::OptedIn;
 pub(crate) use outdated_kubelet::OutdatedKubeletMetrics;
 pub(crate) use protection::{ProtectionMetrics, ProtectionWatch, TermContext};

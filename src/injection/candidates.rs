@@ -105,7 +105,7 @@ fn prepend<'a>(command: &[Word<'a>]) -> HookPlacement<'a> {
 /// Whether the preStop hook of another container calls this one over HTTP. Such a container ends its
 /// work when it is told to, and expects SIGTERM to follow: a sleep of ours would start at the same
 /// moment and delay that. Knative's queue-proxy is the known example.
-fn is_called_by_another(containers: &[Container<'_>], index: usize) -> bool {
+pub(super) fn is_called_by_another(containers: &[Container<'_>], index: usize) -> bool {
     let called = &containers[index];
     !called.ports.is_empty()
         && containers.iter().enumerate().any(|(caller, container)| {

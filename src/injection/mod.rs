@@ -10,6 +10,7 @@ mod fit;
 mod grace;
 mod hook;
 mod hook_state;
+mod hook_wait;
 mod known_sleep;
 mod notice;
 mod overrides;
@@ -24,6 +25,7 @@ pub use context::{Context, Controller};
 pub use decision::{Decision, HookPlacement, InjectedContainer, Injection, Plan, Reason};
 pub use grace::GraceRaise;
 pub use hook::Hook;
+pub use hook_wait::HookWait;
 pub use notice::{Accepted, Instead, Notice, NoticeName};
 pub use plan::plan;
 pub use pod::{

@@ -5,12 +5,19 @@
 //! [`Announcements`] says which findings a person should learn of, and when.
 
 mod announcements;
+mod audit;
 mod cause;
 mod finding;
 mod hookless_pod;
 mod running_pods;
 
 pub use announcements::Announcements;
+pub use audit::{
+    AuditFinding, AuditFindingName, AuditReport, AuditSettings, AuditSummary, AuditedPod, Budget,
+    ExplainedStep, FoundLimit, FoundProblem, LabelRequirement, LabelSelector, NamespaceOptIn,
+    PodLife, Protection, ProtectionAudit, ReplicaAmount, Replication, WorkloadAudit, WorkloadPlace,
+    explain,
+};
 pub use cause::FindingCause;
 pub use finding::{Finding, Subject};
 pub use hookless_pod::{HooklessPod, WorkloadReference};

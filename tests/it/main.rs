@@ -9,6 +9,7 @@
 
 mod architecture;
 mod attacks;
+mod audit;
 mod crowd;
 mod docs;
 mod inject;

@@ -10,9 +10,9 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::controller::ControllerArgs;
+use super::{controller::ControllerArgs, manifest_objects::manifest_objects};
 use crate::{
-    manifests::{ListedObject, ManifestError, list, read_sources},
+    manifests::{ListedObject, ManifestError},
     upstreams::{ClusterObject, StringMap, UpstreamIndex, UpstreamReport, Workload, served_by},
 };
 
@@ -68,18 +68,7 @@ pub enum ReportFormat {
 #[expect(clippy::print_stderr, reason = "the report is for pipes, what is left out for people")]
 pub(super) fn upstreams(args: UpstreamsArgs) -> Result<(), UpstreamsError> {
     let UpstreamsArgs { filename, recursive, namespace, output, controller } = args;
-    let (listed, errors) = list(read_sources(&filename, recursive)?);
-    for error in errors {
-        // A path that somebody has typed is another matter than a file in a directory.
-        match &error {
-            ManifestError::Read { path, .. }
-                if filename.iter().any(|it| it.as_os_str() == &**path) =>
-            {
-                return Err(error.into());
-            }
-            _ => eprintln!("skipped: {error}"),
-        }
-    }
+    let listed = manifest_objects(&filename, recursive)?;
     let mut index = UpstreamIndex::new(controller.into());
     let mut workloads = Vec::new();
     for ListedObject { place, api_version, kind, value, pod } in listed {

@@ -1,16 +1,12 @@
 //! A report as tables.
 
-use comfy_table::{ContentArrangement, Table, presets::NOTHING};
-
-use crate::{
-    manifests::printable,
-    upstreams::{Limit, RouteReport, ServiceReport, UpstreamReport, WorkloadReport},
-};
+use super::super::plain_table::plain_table;
+use crate::upstreams::{Limit, RouteReport, ServiceReport, UpstreamReport, WorkloadReport};
 
 /// The report as tables for people, with a legend of the limits in it.
 pub(super) fn tables(report: &UpstreamReport) -> String {
     let UpstreamReport { services, workloads, routes } = report;
-    let services_table = table(
+    let services_table = plain_table(
         ["SERVICE", "TARGET", "ROUTES", "LIMITS"],
         services.iter().map(|service| {
             let ServiceReport { namespace, name, exists, target, routes, limits } = service;
@@ -23,7 +19,7 @@ pub(super) fn tables(report: &UpstreamReport) -> String {
             ]
         }),
     );
-    let workloads_table = table(
+    let workloads_table = plain_table(
         ["WORKLOAD", "TARGET", "SERVICES"],
         workloads.iter().map(|workload| {
             let WorkloadReport { kind, namespace, name, target, services } = workload;
@@ -31,7 +27,7 @@ pub(super) fn tables(report: &UpstreamReport) -> String {
             [title, <&str>::from(target).to_owned(), list(services)]
         }),
     );
-    let routes_table = table(
+    let routes_table = plain_table(
         ["ROUTE", "OWNED", "WHY"],
         routes.iter().map(|route| {
             let RouteReport { kind, namespace, name, owned, why, refused, limits: _ } = route;
@@ -56,21 +52,6 @@ pub(super) fn tables(report: &UpstreamReport) -> String {
         text += "no Services, workloads or routes\n";
     }
     text
-}
-
-/// A table that ends with an empty line; nothing without rows.
-fn table<const N: usize>(
-    header: [&str; N],
-    rows: impl ExactSizeIterator<Item = [String; N]>,
-) -> String {
-    if rows.len() == 0 {
-        return String::new();
-    }
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header).add_rows(rows.map(|row| row.map(|cell| printable(&cell))));
-    let lines = table.lines().map(|line| line.trim().to_owned() + "\n");
-    lines.collect::<String>() + "\n"
 }
 
 /// Several values in one cell.

@@ -7,10 +7,10 @@ use kube::Client;
 use crate::upstreams::Kind;
 
 /// The served version of each kind that is served.
-pub(super) type Served = BTreeMap<Kind, &'static str>;
+pub(in crate::cluster) type Served = BTreeMap<Kind, &'static str>;
 
 /// The kinds of Kubernetes itself, which every API server serves.
-pub(super) fn always_served() -> Served {
+pub(in crate::cluster) fn always_served() -> Served {
     let kinds = Kind::all().filter(|kind| !kind.is_custom());
     kinds.map(|kind| (kind, kind.versions()[0])).collect()
 }
@@ -19,7 +19,7 @@ pub(super) fn always_served() -> Served {
 ///
 /// # Errors
 /// When it does not answer.
-pub(super) async fn served(client: &Client) -> Result<Served, kube::Error> {
+pub(in crate::cluster) async fn served(client: &Client) -> Result<Served, kube::Error> {
     let groups: BTreeSet<_> =
         Kind::all().filter(|kind| kind.is_custom()).map(Kind::group).collect();
     let mut served = always_served();

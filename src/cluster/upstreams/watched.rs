@@ -23,12 +23,12 @@ struct ObjectTextMetadata {
 }
 
 /// What identifies an object of a kind.
-pub(super) fn id(object: &WatchedObject, kind: Kind) -> ObjectId {
+pub(in crate::cluster) fn id(object: &WatchedObject, kind: Kind) -> ObjectId {
     ObjectId::new(kind, object.namespace(), object.name())
 }
 
 /// The object as the index keeps it. A spec that cannot be read names nothing.
-pub(super) fn cluster_object(object: &WatchedObject, kind: Kind) -> ClusterObject {
+pub(in crate::cluster) fn cluster_object(object: &WatchedObject, kind: Kind) -> ClusterObject {
     let id = id(object, kind);
     let ObjectText { metadata, spec } = serde_json::from_str(object.text()).unwrap_or_default();
     let text = spec.map_or("null", RawValue::get);

@@ -1,0 +1,94 @@
+//! The audit of a cluster.
+
+use std::io::IsTerminal;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::runtime::Builder;
+
+use super::{
+    super::{Cli, Command},
+    AuditArgs, AuditError,
+};
+use crate::{
+    cluster::{ClusterAudit, InstalledWebhook, connect},
+    injection::{Hook, Policy},
+    protection::{AuditReport, AuditSettings, ExplainedStep},
+    upstreams::IngressController,
+};
+
+/// What an audit of a cluster comes to.
+pub(super) enum Audited {
+    Report(AuditReport),
+    Pod(Vec<ExplainedStep>),
+}
+
+pub(super) fn audit(args: AuditArgs, settings: AuditSettings) -> Result<Audited, AuditError> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(read(args, settings))
+}
+
+async fn read(args: AuditArgs, mut settings: AuditSettings) -> Result<Audited, AuditError> {
+    let client = connect().await?;
+    // The first answer tells whether there is a cluster at all.
+    client.apiserver_version().await.map_err(|error| AuditError::NoCluster(error.to_string()))?;
+    let AuditArgs { namespace, all_namespaces, explain, controller, .. } = args;
+    let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
+    let mut controller = IngressController::from(controller);
+    let mut unread = Vec::new();
+    let mut excluded = Vec::new();
+    match InstalledWebhook::find(&client).await {
+        Ok(None) => {}
+        Ok(Some(webhook)) => {
+            settings.is_installed = true;
+            excluded = webhook.excluded;
+            match webhook.arguments.and_then(|arguments| flags(&arguments)) {
+                Ok((policy, its_controller)) => {
+                    settings.policy = policy;
+                    controller = its_controller;
+                }
+                Err(error) => unread.push(format!("the flags of the webhook: {error}")),
+            }
+        }
+        Err(error) => {
+            // Whoever may not list webhooks audits a cluster that most likely has this one.
+            settings.is_installed = true;
+            unread.push(format!("whether a webhook is installed: {error}"));
+        }
+    }
+    let bar = progress_bar();
+    let progress = |what: &str, count: usize| {
+        bar.set_message(format!("{what}: {count}"));
+        bar.tick();
+    };
+    let scope = (!all_namespaces).then(|| namespace.clone());
+    let mut read =
+        ClusterAudit::read(client, scope, controller, settings, excluded, &progress).await;
+    read.add_unread(unread);
+    let audited = match explain {
+        Some(pod) => Audited::Pod(read.explain(&namespace, &pod).await?),
+        None => Audited::Report(read.report().await),
+    };
+    bar.finish_and_clear();
+    Ok(audited)
+}
+
+/// What the flags of a webhook ask for.
+fn flags(arguments: &[String]) -> Result<(Policy, IngressController), String> {
+    let program = ["apisix-prestop".to_owned()];
+    let first_line =
+        |error: clap::Error| error.to_string().lines().next().unwrap_or_default().to_owned();
+    let cli = Cli::try_parse_from(program.iter().chain(arguments)).map_err(first_line)?;
+    let Command::Serve(args) = cli.command else { return Err("it does not serve".to_owned()) };
+    let policy = args.injection.policy(Hook::Sleep).map_err(|error| error.to_string())?;
+    let policy = Policy { targets: args.targets.targets, ..policy };
+    Ok((policy, args.targets.controller.into()))
+}
+
+/// Only people at a terminal see it.
+fn progress_bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner())
+}

@@ -1,0 +1,10 @@
+//! Reads a cluster once, for a command: what its webhook is, which Pods APISIX sends requests to, and
+//! how these stop.
+
+mod cluster_audit;
+mod installed_webhook;
+mod narrow;
+mod pages;
+
+pub(crate) use cluster_audit::{ClusterAudit, ExplainError};
+pub(crate) use installed_webhook::InstalledWebhook;

@@ -1,0 +1,144 @@
+//! What is read of each object.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::{
+    constants::{INJECT_ENABLED, INJECT_LABEL},
+    protection::{NamespaceOptIn, PodLife},
+};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct NamespaceText {
+    metadata: NamespaceMetadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct NamespaceMetadata {
+    labels: Option<BTreeMap<String, String>>,
+    managed_fields: Option<Vec<ManagedFields>>,
+}
+
+/// Who wrote which fields, and when last.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ManagedFields {
+    time: Option<String>,
+    fields_v1: Option<serde_json::Value>,
+}
+
+/// Whether a namespace has opted in, and since when.
+pub(super) fn opt_in(text: &str) -> NamespaceOptIn {
+    let NamespaceText { metadata } = serde_json::from_str(text).unwrap_or_default();
+    let label = metadata.labels.as_ref().and_then(|labels| labels.get(INJECT_LABEL));
+    let writers = metadata.managed_fields.into_iter().flatten().filter(|writer| {
+        let fields = writer.fields_v1.as_ref();
+        fields.is_some_and(|fields| {
+            !fields["f:metadata"]["f:labels"][format!("f:{INJECT_LABEL}")].is_null()
+        })
+    });
+    NamespaceOptIn {
+        is_opted_in: label.is_some_and(|value| value == INJECT_ENABLED),
+        since: writers.filter_map(|writer| writer.time).max(),
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CreatedText {
+    metadata: CreatedMetadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct CreatedMetadata {
+    creation_timestamp: Option<String>,
+}
+
+/// When an object was created.
+pub(super) fn created(text: &str) -> Option<String> {
+    serde_json::from_str::<CreatedText>(text).ok()?.metadata.creation_timestamp
+}
+
+/// What is read of a Pod beside what decides about it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PodText {
+    metadata: PodMetadata,
+    spec: PodSpecText,
+    status: Option<PodStatus>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PodMetadata {
+    creation_timestamp: Option<String>,
+    deletion_timestamp: Option<IgnoredAny>,
+    deletion_grace_period_seconds: Option<i64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PodSpecText {
+    containers: Vec<ContainerText>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContainerText {
+    readiness_probe: Option<IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PodStatus {
+    phase: Option<String>,
+    reason: Option<String>,
+}
+
+impl PodText {
+    pub(super) fn created(&self) -> &str {
+        self.metadata.creation_timestamp.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn is_probed(&self) -> bool {
+        self.spec.containers.iter().any(|container| container.readiness_probe.is_some())
+    }
+
+    pub(super) fn life(&self) -> PodLife {
+        let status = self.status.as_ref();
+        let phase = status.and_then(|status| status.phase.as_deref());
+        let reason = status.and_then(|status| status.reason.as_deref());
+        match (phase, reason) {
+            (Some("Failed"), Some("Evicted")) => PodLife::Evicted,
+            (Some("Succeeded" | "Failed"), _) => PodLife::Ended,
+            _ if self.metadata.deletion_timestamp.is_some() => {
+                let grace = self.metadata.deletion_grace_period_seconds;
+                PodLife::Stopping(grace.unwrap_or(i64::MAX))
+            }
+            _ => PodLife::Running,
+        }
+    }
+}
+
+/// An Event about a Pod.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct EventText {
+    involved_object: InvolvedObject,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct InvolvedObject {
+    uid: Option<String>,
+}
+
+impl EventText {
+    pub(super) fn uid(self) -> Option<String> {
+        self.involved_object.uid
+    }
+}
