@@ -6,6 +6,7 @@ mod hook_choice;
 mod inventory;
 mod opted_in;
 mod outdated_kubelet;
+mod pod_text;
 mod protection;
 mod upstreams;
 mod version;

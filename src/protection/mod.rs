@@ -14,9 +14,8 @@ mod running_pods;
 pub use announcements::Announcements;
 pub use audit::{
     AuditFinding, AuditFindingName, AuditReport, AuditSettings, AuditSummary, AuditedPod, Budget,
-    ExplainedStep, FoundLimit, FoundProblem, LabelRequirement, LabelSelector, NamespaceOptIn,
-    PodLife, Protection, ProtectionAudit, ReplicaAmount, Replication, WorkloadAudit, WorkloadPlace,
-    explain,
+    ExplainedStep, FoundLimit, FoundProblem, NamespaceOptIn, PodLife, Protection, ProtectionAudit,
+    ReplicaAmount, Replication, WorkloadAudit, WorkloadPlace, explain,
 };
 pub use cause::FindingCause;
 pub use finding::{Finding, Subject};

@@ -2,14 +2,12 @@
 
 use std::io::IsTerminal;
 
-use clap::Parser;
+use clap::{Args, Command, FromArgMatches};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Builder;
 
-use super::{
-    super::{Cli, Command},
-    AuditArgs, AuditError,
-};
+use super::super::serve::ServeArgs;
+use super::{args::AuditArgs, error::AuditError};
 use crate::{
     cluster::{ClusterAudit, InstalledWebhook, connect},
     injection::{Hook, Policy},
@@ -73,13 +71,13 @@ async fn read(args: AuditArgs, mut settings: AuditSettings) -> Result<Audited, A
     Ok(audited)
 }
 
-/// What the flags of a webhook ask for.
+/// What the flags of a webhook ask for. The first argument is the command.
 fn flags(arguments: &[String]) -> Result<(Policy, IngressController), String> {
-    let program = ["apisix-prestop".to_owned()];
     let first_line =
         |error: clap::Error| error.to_string().lines().next().unwrap_or_default().to_owned();
-    let cli = Cli::try_parse_from(program.iter().chain(arguments)).map_err(first_line)?;
-    let Command::Serve(args) = cli.command else { return Err("it does not serve".to_owned()) };
+    let command = ServeArgs::augment_args(Command::new("serve"));
+    let matches = command.try_get_matches_from(arguments).map_err(first_line)?;
+    let args = ServeArgs::from_arg_matches(&matches).map_err(first_line)?;
     let policy = args.injection.policy(Hook::Sleep).map_err(|error| error.to_string())?;
     let policy = Policy { targets: args.targets.targets, ..policy };
     Ok((policy, args.targets.controller.into()))

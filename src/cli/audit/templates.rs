@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{super::manifest_objects::manifest_objects, AuditArgs, AuditError};
+use super::super::manifest_objects::manifest_objects;
+use super::{args::AuditArgs, error::AuditError};
 use crate::{
     constants::{INJECT_ENABLED, INJECT_LABEL},
     injection::Pod,

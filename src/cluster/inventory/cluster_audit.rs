@@ -14,8 +14,8 @@ use kube::{
 use tokio::time::timeout;
 
 use super::{
-    super::{upstreams, watched_object::WatchedObject},
-    narrow::{EventText, PodText, created, opt_in},
+    super::{pod_text::PodText, upstreams, watched_object::WatchedObject},
+    narrow::{EventText, created, is_probed, opt_in},
     pages::{PageError, list_pages},
 };
 use crate::{
@@ -282,7 +282,7 @@ impl Facts {
             created: more.created(),
             routed,
             namespace: self.namespaces.get(object.namespace()),
-            is_probed: more.is_probed(),
+            is_probed: is_probed(text),
             hook_failed: self.failed_hooks.contains(object.uid()),
         };
         then(WorkloadPlace::of(object.namespace(), &pod), &audited, target);

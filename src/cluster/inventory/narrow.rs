@@ -6,7 +6,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     constants::{INJECT_ENABLED, INJECT_LABEL},
-    protection::{NamespaceOptIn, PodLife},
+    protection::NamespaceOptIn,
 };
 
 #[derive(Default, Deserialize)]
@@ -63,65 +63,28 @@ pub(super) fn created(text: &str) -> Option<String> {
     serde_json::from_str::<CreatedText>(text).ok()?.metadata.creation_timestamp
 }
 
-/// What is read of a Pod beside what decides about it.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct PodText {
-    metadata: PodMetadata,
-    spec: PodSpecText,
-    status: Option<PodStatus>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodMetadata {
-    creation_timestamp: Option<String>,
-    deletion_timestamp: Option<IgnoredAny>,
-    deletion_grace_period_seconds: Option<i64>,
+/// Whether a container of a Pod has a readiness probe.
+pub(super) fn is_probed(text: &str) -> bool {
+    let ProbesText { spec } = serde_json::from_str(text).unwrap_or_default();
+    spec.containers.iter().any(|container| container.readiness_probe.is_some())
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct PodSpecText {
-    containers: Vec<ContainerText>,
+struct ProbesText {
+    spec: ProbesSpec,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ProbesSpec {
+    containers: Vec<ContainerProbes>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct ContainerText {
+struct ContainerProbes {
     readiness_probe: Option<IgnoredAny>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodStatus {
-    phase: Option<String>,
-    reason: Option<String>,
-}
-
-impl PodText {
-    pub(super) fn created(&self) -> &str {
-        self.metadata.creation_timestamp.as_deref().unwrap_or_default()
-    }
-
-    pub(super) fn is_probed(&self) -> bool {
-        self.spec.containers.iter().any(|container| container.readiness_probe.is_some())
-    }
-
-    pub(super) fn life(&self) -> PodLife {
-        let status = self.status.as_ref();
-        let phase = status.and_then(|status| status.phase.as_deref());
-        let reason = status.and_then(|status| status.reason.as_deref());
-        match (phase, reason) {
-            (Some("Failed"), Some("Evicted")) => PodLife::Evicted,
-            (Some("Succeeded" | "Failed"), _) => PodLife::Ended,
-            _ if self.metadata.deletion_timestamp.is_some() => {
-                let grace = self.metadata.deletion_grace_period_seconds;
-                PodLife::Stopping(grace.unwrap_or(i64::MAX))
-            }
-            _ => PodLife::Running,
-        }
-    }
 }
 
 /// An Event about a Pod.

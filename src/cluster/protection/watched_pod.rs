@@ -1,46 +1,15 @@
 //! A Pod, as it is listed and watched.
 
-use serde::Deserialize;
-
-use super::super::watched_object::WatchedObject;
+use super::super::{pod_text::PodText, watched_object::WatchedObject};
 use crate::{
     injection::{Pod, Policy},
-    protection::HooklessPod,
+    protection::{HooklessPod, PodLife},
 };
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodLife {
-    metadata: Option<PodLifeMetadata>,
-    status: Option<PodLifeStatus>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct PodLifeMetadata {
-    deletion_timestamp: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodLifeStatus {
-    phase: Option<String>,
-}
-
-impl PodLife {
-    /// Whether it stops, or has stopped.
-    fn is_over(&self) -> bool {
-        let phase = self.status.as_ref().and_then(|status| status.phase.as_deref());
-        let has_ended = matches!(phase, Some("Succeeded" | "Failed"));
-        let metadata = self.metadata.as_ref();
-        has_ended || metadata.is_some_and(|metadata| metadata.deletion_timestamp.is_some())
-    }
-}
 
 /// What is kept of a Pod, if it runs without a sleep.
 pub(super) fn hookless(pod: &WatchedObject, policy: &Policy) -> Option<HooklessPod> {
-    let narrow: PodLife = serde_json::from_str(pod.text()).ok()?;
-    if narrow.is_over() {
+    let text: PodText = serde_json::from_str(pod.text()).ok()?;
+    if text.life() != PodLife::Running {
         return None;
     }
     HooklessPod::of(&serde_json::from_str::<Pod<'_>>(pod.text()).ok()?, pod.uid(), policy)

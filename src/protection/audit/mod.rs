@@ -17,5 +17,5 @@ pub use finding::{AuditFinding, AuditFindingName, Protection};
 pub use place::WorkloadPlace;
 pub use pod::{AuditSettings, AuditedPod, NamespaceOptIn, PodLife};
 pub use protection_audit::ProtectionAudit;
-pub use replication::{Budget, LabelRequirement, LabelSelector, ReplicaAmount, Replication};
+pub use replication::{Budget, ReplicaAmount, Replication};
 pub use report::{AuditReport, AuditSummary, FoundLimit, FoundProblem, WorkloadAudit};

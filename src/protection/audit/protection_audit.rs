@@ -9,7 +9,7 @@ use super::{
     replication::{Budget, Replication},
     report::{AuditReport, AuditSummary, FoundLimit, FoundProblem, WorkloadAudit},
 };
-use crate::upstreams::{Limit, ObjectId, Snapshot, Target};
+use crate::upstreams::{Limit, ObjectId, Snapshot, StringMap, Target};
 
 /// Adds up what is found of many Pods. Keeps what is said of a workload, and nothing of its Pods.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ struct AuditedWorkload {
     target: Target,
     location: Option<String>,
     findings: BTreeMap<AuditFinding, usize>,
-    labels: BTreeMap<String, String>,
+    labels: StringMap,
 }
 
 impl ProtectionAudit {
@@ -113,8 +113,7 @@ impl ProtectionAudit {
         let first = WorkloadPlace::new(namespace, "", "", "");
         let of_namespace = self.workloads.range_mut(first..);
         for (_, workload) in of_namespace.take_while(|(place, _)| place.namespace == namespace) {
-            let label = |key: &str| workload.labels.get(key).cloned();
-            if budget.selector.selects(label) {
+            if budget.selector.selects(&workload.labels) {
                 let replicas = i64::try_from(workload.pods).unwrap_or(i64::MAX);
                 workload.findings.extend(budget.finding(replicas.max(1)).map(|it| (it, 0)));
             }

@@ -1,10 +1,9 @@
 //! How many Pods a workload keeps while some of them stop.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 use super::finding::AuditFinding;
+use crate::upstreams::LabelSelector;
 
 /// How many Pods a workload has, and how it replaces them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,28 +39,6 @@ pub struct Budget {
     pub min_available: Option<ReplicaAmount>,
 }
 
-/// Selects Pods by their labels.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct LabelSelector {
-    /// Labels that a Pod has to have.
-    pub match_labels: Option<BTreeMap<String, String>>,
-    /// What else has to hold.
-    pub match_expressions: Option<Vec<LabelRequirement>>,
-}
-
-/// What has to hold for a label.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct LabelRequirement {
-    /// Its key.
-    pub key: String,
-    /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
-    pub operator: String,
-    /// The values.
-    #[serde(default)]
-    pub values: Option<Vec<String>>,
-}
-
 impl ReplicaAmount {
     /// Whether it is all of them. Above half, Kubernetes rounds up.
     fn is_all(&self, replicas: i64) -> bool {
@@ -81,27 +58,6 @@ impl ReplicaAmount {
 
 fn percent(share: &str) -> Option<i64> {
     share.strip_suffix('%')?.parse().ok()
-}
-
-impl LabelSelector {
-    /// Whether it selects an object with these labels.
-    pub fn selects(&self, label: impl Fn(&str) -> Option<String>) -> bool {
-        let mut labels = self.match_labels.iter().flatten();
-        let mut requirements = self.match_expressions.iter().flatten();
-        labels.all(|(key, value)| label(key).as_ref() == Some(value))
-            && requirements.all(|requirement| {
-                let LabelRequirement { key, operator, values } = requirement;
-                let label = label(key);
-                let has = || values.iter().flatten().any(|value| label.as_ref() == Some(value));
-                match operator.as_str() {
-                    "In" => has(),
-                    "NotIn" => !has(),
-                    "Exists" => label.is_some(),
-                    "DoesNotExist" => label.is_none(),
-                    _ => false,
-                }
-            })
-    }
 }
 
 impl Replication {

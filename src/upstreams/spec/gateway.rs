@@ -129,7 +129,7 @@ pub struct SelectorRequirement {
 
 impl LabelSelector {
     /// Whether it selects an object with these labels. An unknown operator selects nothing.
-    pub(in crate::upstreams) fn selects(&self, labels: &StringMap) -> bool {
+    pub fn selects(&self, labels: &StringMap) -> bool {
         let mut pairs = self.match_labels.iter().flat_map(StringMap::iter);
         pairs.all(|(key, value)| labels.get(key) == Some(value))
             && self.match_expressions.iter().flatten().all(|it| it.holds(labels))
