@@ -1,7 +1,7 @@
 //! `apisix-prestop audit`: what is found of a Pod, of a workload and of a cluster, and how it is
 //! written.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use apisix_prestop::{
     injection::{Pod, Policy, Targets},
@@ -9,13 +9,19 @@ use apisix_prestop::{
         AuditFindingName, AuditReport, AuditSettings, AuditedPod, Budget, NamespaceOptIn, PodLife,
         ProtectionAudit, Replication, WorkloadPlace, explain,
     },
-    upstreams::{ClusterObject, IngressController, Snapshot, Target, UpstreamIndex, VersionChoice},
+    upstreams::{
+        ClusterObject, IngressController, Limit, Snapshot, Target, UpstreamIndex, VersionChoice,
+    },
 };
 use rstest::rstest;
 use serde_json::{Value, json};
 use strum::VariantArray;
+use support::repository;
 
-use super::manifests::{Run, run};
+use super::{
+    manifests::{Run, run},
+    schema,
+};
 
 /// What is known of a Pod that has nothing wrong, before a test changes it.
 struct Facts {
@@ -450,6 +456,22 @@ fn json_and_yaml_are_the_same_report() {
         "unread": [],
     });
     assert_eq!(json, expected, "{json:#}");
+    schema::assert_valid("docs/audit.schema.json", &json);
+}
+
+#[test]
+fn the_schema_and_the_page_have_each_finding() {
+    let schema = schema::read("docs/audit.schema.json");
+    let finding = "/properties/workloads/items/properties/findings/items/properties/finding/enum";
+    let names: Vec<_> = AuditFindingName::VARIANTS.iter().map(|name| name.as_str()).collect();
+    assert_eq!(schema.pointer(finding), Some(&json!(names)));
+    let limits: Vec<_> = Limit::VARIANTS.iter().map(|limit| limit.as_str()).collect();
+    let limit = "/properties/limits/items/properties/limit/enum";
+    assert_eq!(schema.pointer(limit), Some(&json!(limits)));
+    let page = fs::read_to_string(repository().join("docs/audit.md")).unwrap();
+    for name in names {
+        assert!(page.contains(&format!("| `{name}` |")), "docs/audit.md has no row for {name}");
+    }
 }
 
 #[test]

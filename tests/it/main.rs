@@ -22,6 +22,7 @@ mod properties;
 mod protection;
 mod repositories;
 mod router;
+mod schema;
 mod serve;
 mod upstreams;
 mod upstreams_command;

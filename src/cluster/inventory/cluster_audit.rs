@@ -68,8 +68,8 @@ struct Facts {
     /// When each route was created.
     routes: HashMap<ObjectId, String>,
     snapshot: Snapshot,
-    /// The UIDs of Pods whose hook could not be run.
-    failed_hooks: HashSet<String>,
+    /// The namespaces, and the beginning of the names, of Pods whose hook could not be run.
+    failed_hooks: HashSet<(String, String)>,
 }
 
 impl<'p> ClusterAudit<'p> {
@@ -206,7 +206,7 @@ impl<'p> ClusterAudit<'p> {
             .list(&events, parameters, |object| {
                 let event = serde_json::from_str::<EventText>(object.text()).unwrap_or_default();
                 if failed.len() < MAX_FAILED_HOOKS {
-                    failed.extend(event.uid());
+                    failed.extend(event.template());
                 }
             })
             .await;
@@ -283,7 +283,10 @@ impl Facts {
             routed,
             namespace: self.namespaces.get(object.namespace()),
             is_probed: is_probed(text),
-            hook_failed: self.failed_hooks.contains(object.uid()),
+            hook_failed: pod.metadata.as_ref().is_some_and(|metadata| {
+                let [namespace, name] = [object.namespace(), metadata.name_prefix()];
+                self.failed_hooks.contains(&(namespace.to_owned(), name.to_owned()))
+            }),
         };
         then(WorkloadPlace::of(object.namespace(), &pod), &audited, target);
     }

@@ -97,11 +97,17 @@ pub(super) struct EventText {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct InvolvedObject {
-    uid: Option<String>,
+    namespace: Option<String>,
+    name: Option<String>,
 }
 
 impl EventText {
-    pub(super) fn uid(self) -> Option<String> {
-        self.involved_object.uid
+    /// Whose Pod it is about: the namespace, and what the names of all Pods of that template begin
+    /// with. The Pod itself is gone by then.
+    pub(super) fn template(self) -> Option<(String, String)> {
+        let InvolvedObject { namespace, name } = self.involved_object;
+        let mut name = name?;
+        name.truncate(name.rfind('-').map_or(name.len(), |dash| dash + 1));
+        Some((namespace?, name))
     }
 }

@@ -72,6 +72,11 @@ impl<'a> Metadata<'a> {
         self.owner_references.iter().find(|owner| owner.controller)
     }
 
+    /// The prefix of the generated name, or the name.
+    pub fn name_prefix(&self) -> &str {
+        if self.generate_name.is_empty() { &self.name } else { &self.generate_name }
+    }
+
     /// The name, or the prefix of the generated name.
     pub fn display_name(&self) -> &str {
         if self.name.is_empty() { &self.generate_name } else { &self.name }

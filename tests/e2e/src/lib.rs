@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod image;
 pub mod installation;
 pub mod namespace;
+pub mod program;
 pub mod provided_certificate;
 pub mod replica;
 pub mod resource_version;
