@@ -86,6 +86,10 @@ bench-short: programs ## Do the same briefly, to see that it works
 bench-upstreams: ## Measure what it costs to know the upstreams of a large cluster
 	cargo bench --locked --bench upstreams
 
+.PHONY: bench-audit
+bench-audit: ## Measure what an audit of a large cluster costs
+	@BENCH_PROGRAM=$(RELEASE)/apisix-prestop tests/e2e/in-cluster $(RELEASE)/bench-audit
+
 .PHONY: soak
 soak: programs ## Send 200 reviews a second for 10 minutes: none may fail, memory must not grow
 	$(BENCH_LOAD) soak
