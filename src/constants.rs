@@ -232,15 +232,6 @@ pub const LEASE_DURATION: u64 = 30;
 /// How long before its end the Lease is renewed, in seconds.
 pub const LEASE_RENEWAL: u64 = 20;
 
-// ---- The commands: what they read of a cluster -------------------------------------------------
-
-/// How many objects a page of a list has.
-pub const OBJECTS_OF_A_PAGE: u32 = 500;
-/// How long a page may take.
-pub const LIST_PAGE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most Pods of which it is kept that the kubelet could not run their hook.
-pub const MAX_FAILED_HOOKS: usize = 100_000;
-
 // ---- Self-managed certificates ---------------------------------------------------------------
 
 /// The Secret that holds CA and certificate, for all replicas.
@@ -272,3 +263,51 @@ pub const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// Shortest time between two writes of the Secret by one replica, and between two of the CA bundle,
 /// whatever others write.
 pub const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+
+// ---- The commands ----------------------------------------------------------------------------
+
+/// The name of our webhook, which the chart never changes.
+pub const WEBHOOK_NAME: &str = "inject.apisix-prestop.svc";
+/// The port of the webhook's Pods, in the chart.
+pub const WEBHOOK_PORT: u16 = 8443;
+/// Label by which the chart marks its objects: the name of the application.
+pub const NAME_LABEL: &str = "app.kubernetes.io/name";
+/// Label by which the chart marks its objects: the name of the release.
+pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+/// Label by which the chart marks its objects: the version of the webhook.
+pub const VERSION_LABEL: &str = "app.kubernetes.io/version";
+/// The oldest Kubernetes that the webhook supports: 1.25.
+pub const MIN_KUBERNETES_MINOR: u32 = 25;
+/// The first Kubernetes whose API has the native sleep by default: 1.30.
+pub const SLEEP_KUBERNETES_MINOR: u32 = 30;
+/// How many objects `check` and `audit` list at a time.
+pub const OBJECTS_OF_A_PAGE: u32 = 500;
+/// How long such a page may take.
+pub const LIST_PAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most pages of a list of which `check` keeps the objects.
+pub const MAX_PAGES: usize = 40;
+/// Most pages of a list of which `audit` keeps next to nothing: a million objects.
+pub const MAX_AUDITED_PAGES: usize = 2000;
+/// Most templates of Pods of which `audit` keeps that the kubelet could not run their hook.
+pub const MAX_FAILED_HOOKS: usize = 100_000;
+/// Most namespaces in which `check` creates a Pod as a dry run.
+pub const MAX_DRY_RUNS: usize = 50;
+/// How many requests `check` sends at once.
+pub const CONCURRENT_REQUESTS: usize = 8;
+/// How long a dry run may take: longer than any webhook may.
+pub const DRY_RUN_TIMEOUT: Duration = Duration::from_secs(35);
+/// Most replicas of a release whose certificates `check` looks at.
+pub const MAX_DIALLED_REPLICAS: usize = 10;
+/// Most releases that `check` looks at.
+pub const MAX_RELEASES: usize = 4;
+/// How long before its end a certificate should have been renewed, unless that is more than a quarter
+/// of its lifetime.
+pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Longest message of a check, in characters: it may quote what the cluster says.
+pub const MAX_CHECK_MESSAGE_CHARS: usize = 1024;
+/// Most lines of one check. One more says how many are left out.
+pub const MAX_RESULTS_OF_A_CHECK: usize = 20;
+/// Longest time of `check --wait`, in seconds.
+pub const MAX_WAIT: u32 = 3600;
+/// How long `check --wait` pauses before it looks again.
+pub const CHECK_INTERVAL: Duration = Duration::from_secs(2);

@@ -2,7 +2,8 @@
 //! to leave its routes before they stop.
 //!
 //! [`injection`] is the pure core: from a Pod and a policy to a decision. [`upstreams`], just as pure,
-//! knows which Pods APISIX sends requests to, and [`protection`] which of those run without a sleep.
+//! knows which Pods APISIX sends requests to, [`protection`] which of those run without a sleep, and
+//! [`preflight`] what is wrong with an installation.
 //! Around them,
 //! [`admission`] reads and writes AdmissionReviews, [`server`] speaks HTTP, [`tls`] holds
 //! certificates and keys, `certificates` issues and renews them, `cluster` talks to the API
@@ -16,6 +17,7 @@ mod cluster;
 pub mod constants;
 pub mod injection;
 pub mod manifests;
+pub mod preflight;
 pub mod protection;
 pub mod readiness;
 pub mod server;

@@ -8,7 +8,7 @@ use clap::Parser;
 #[expect(clippy::print_stderr, reason = "where a command says why it failed")]
 fn main() -> ExitCode {
     match Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
             error.exit_code()

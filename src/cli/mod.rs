@@ -2,6 +2,7 @@
 //! usage.
 
 mod audit;
+mod check;
 mod controller;
 mod inject;
 mod injection;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use audit::{AuditArgs, AuditError, AuditFormat, FailOn};
+pub use check::{CheckArgs, CheckError};
 pub use controller::ControllerArgs;
 pub use inject::{InjectArgs, InjectError, ManifestArgs};
 pub use injection::{DelayAboveMaximum, HookMode, InjectionArgs};
@@ -47,6 +49,9 @@ pub enum Command {
     /// Tell whether the Pods to which APISIX sends requests are protected; if not, why, and what to
     /// type.
     Audit(Box<AuditArgs>),
+    /// Check whether the webhook works in a cluster: its installation, its certificate, the namespaces
+    /// that have opted in, and what happens to a Pod there. Changes nothing.
+    Check(CheckArgs),
 }
 
 /// Why a command failed.
@@ -64,21 +69,26 @@ pub enum CommandError {
     /// `audit` failed, or found what it was asked for.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// `check` has no report.
+    #[error(transparent)]
+    Check(#[from] CheckError),
 }
 
 impl Cli {
-    /// Runs the command to its end.
+    /// Runs the command to its end. The exit code says what `check` has found.
     ///
     /// # Errors
     /// When the command fails. [`CommandError::exit_code`] says whether its input is the cause.
-    pub fn run(self) -> Result<(), CommandError> {
+    pub fn run(self) -> Result<ExitCode, CommandError> {
         match self.command {
-            Command::Serve(args) => Ok(serve::run(*args)?),
-            Command::Inject(args) => Ok(inject::inject(&args)?),
-            Command::Uninject(args) => Ok(inject::uninject(&args)?),
-            Command::Upstreams(args) => Ok(upstreams::upstreams(args)?),
-            Command::Audit(args) => Ok(audit::audit(*args)?),
+            Command::Serve(args) => serve::run(*args)?,
+            Command::Inject(args) => inject::inject(&args)?,
+            Command::Uninject(args) => inject::uninject(&args)?,
+            Command::Upstreams(args) => upstreams::upstreams(args)?,
+            Command::Audit(args) => audit::audit(*args)?,
+            Command::Check(args) => return Ok(check::check(args)?),
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -90,6 +100,7 @@ impl CommandError {
             Self::Inject(error) => error.is_usage(),
             Self::Upstreams(error) => error.is_usage(),
             Self::Audit(error) => error.is_usage(),
+            Self::Check(error) => error.is_usage(),
         };
         if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
     }

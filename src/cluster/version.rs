@@ -23,15 +23,19 @@ pub(super) enum SleepSupport {
 
 impl SleepSupport {
     pub(super) fn of(version: &Info) -> Self {
-        let minor = match (minor(&version.major, &version.minor), emulated_minor(version)) {
-            (Some(binary), Some(emulated)) => Some(binary.min(emulated)),
-            (binary, _) => binary,
-        };
-        match minor {
+        match effective_minor(version) {
             Some(SLEEP_IN_EVERY_KUBELET..) => Self::Everywhere,
             Some(SLEEP_IN_KUBELET..) => Self::DependsOnKubelets,
             _ => Self::Unknown,
         }
+    }
+}
+
+/// The minor version as which an API server behaves.
+pub(super) fn effective_minor(version: &Info) -> Option<u32> {
+    match (minor(&version.major, &version.minor), emulated_minor(version)) {
+        (Some(binary), Some(emulated)) => Some(binary.min(emulated)),
+        (binary, _) => binary,
     }
 }
 

@@ -5,7 +5,7 @@ mod seconds;
 
 pub use seconds::{OutOfRange, ParseSecondsError, Seconds};
 
-use crate::constants::{MAX_DELAY, MAX_DRAIN, MAX_LIFETIME, MAX_SHUTDOWN_RESERVE};
+use crate::constants::{MAX_DELAY, MAX_DRAIN, MAX_LIFETIME, MAX_SHUTDOWN_RESERVE, MAX_WAIT};
 
 /// How long a container sleeps before SIGTERM: 0 s to 1 h.
 pub type Delay = Seconds<0, MAX_DELAY>;
@@ -15,3 +15,5 @@ pub type ShutdownReserve = Seconds<0, MAX_SHUTDOWN_RESERVE>;
 pub type DrainTime = Seconds<0, MAX_DRAIN>;
 /// How long a certificate is valid: 1 s to 36500 d.
 pub type Lifetime = Seconds<1, MAX_LIFETIME>;
+/// How long a command waits: 0 s to 1 h.
+pub type WaitTime = Seconds<0, MAX_WAIT>;

@@ -15,6 +15,7 @@ mod hostname;
 mod index;
 mod kind;
 mod known;
+mod label_selector;
 mod limit;
 mod lookup;
 mod manifest;
@@ -36,6 +37,7 @@ pub use controller::{
 pub use index::UpstreamIndex;
 pub use kind::Kind;
 pub use known::KnownTargets;
+pub use label_selector::{LabelSelector, SelectorRequirement};
 pub use limit::Limit;
 pub use manifest::{MalformedObject, served_by};
 pub use object::{ClusterObject, ObjectId, Spec};
@@ -49,9 +51,8 @@ pub use spec::{
     AllowedKind, AllowedRoutes, ApisixHttpRule, ApisixPluginConfigSpec, ApisixRouteSpec,
     ApisixStreamRule, ApisixUpstreamSpec, BackendRef, Discovery, ExternalNode, ExternalNodeType,
     From, GatewayClassSpec, GatewayRouteSpec, GatewayRule, GatewaySpec, GrantFrom, GrantTo,
-    IngressClassSpec, IngressSpec, LabelSelector, Listener, ListenerTls, ParentRef, Plugin,
-    ReferenceGrantSpec, RouteBackend, RouteNamespaces, SelectorRequirement, ServiceSpec, Subset,
-    UpstreamReference,
+    IngressClassSpec, IngressSpec, Listener, ListenerTls, ParentRef, Plugin, ReferenceGrantSpec,
+    RouteBackend, RouteNamespaces, ServiceSpec, Subset, UpstreamReference,
 };
 pub use string_map::StringMap;
 pub use target::{RouteRule, Target};

@@ -18,6 +18,7 @@ mod limits;
 mod manifests;
 mod other_webhooks;
 mod pods;
+mod preflight;
 mod properties;
 mod protection;
 mod repositories;

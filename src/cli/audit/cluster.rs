@@ -11,8 +11,9 @@ use super::{args::AuditArgs, error::AuditError};
 use crate::{
     cluster::{ClusterAudit, InstalledWebhook, connect},
     injection::{Hook, Policy},
+    preflight::is_opted_in,
     protection::{AuditReport, AuditSettings, ExplainedStep},
-    upstreams::IngressController,
+    upstreams::{IngressController, StringMap},
 };
 
 /// What an audit of a cluster comes to.
@@ -34,12 +35,12 @@ async fn read(args: AuditArgs, mut settings: AuditSettings) -> Result<Audited, A
     let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
     let mut controller = IngressController::from(controller);
     let mut unread = Vec::new();
-    let mut excluded = Vec::new();
+    let mut configurations = Vec::new();
     match InstalledWebhook::find(&client).await {
         Ok(None) => {}
         Ok(Some(webhook)) => {
             settings.is_installed = true;
-            excluded = webhook.excluded;
+            configurations = webhook.configurations;
             match webhook.arguments.and_then(|arguments| flags(&arguments)) {
                 Ok((policy, its_controller)) => {
                     settings.policy = policy;
@@ -59,9 +60,10 @@ async fn read(args: AuditArgs, mut settings: AuditSettings) -> Result<Audited, A
         bar.set_message(format!("{what}: {count}"));
         bar.tick();
     };
+    let is_opted_in = |labels: &StringMap| is_opted_in(&configurations, labels);
     let scope = (!all_namespaces).then(|| namespace.clone());
     let mut read =
-        ClusterAudit::read(client, scope, controller, settings, excluded, &progress).await;
+        ClusterAudit::read(client, scope, controller, settings, &is_opted_in, &progress).await;
     read.add_unread(unread);
     let audited = match explain {
         Some(pod) => Audited::Pod(read.explain(&namespace, &pod).await?),

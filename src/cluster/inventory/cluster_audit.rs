@@ -11,21 +11,22 @@ use kube::{
     Client,
     api::{ApiResource, ListParams},
 };
-use tokio::time::timeout;
 
 use super::{
-    super::{pod_text::PodText, upstreams, watched_object::WatchedObject},
+    super::{
+        list_pages::list_pages, pod_text::PodText, read_error::in_time, upstreams,
+        watched_object::WatchedObject,
+    },
     narrow::{EventText, created, is_probed, opt_in},
-    pages::{PageError, list_pages},
 };
 use crate::{
-    constants::{API_REQUEST_TIMEOUT, MAX_FAILED_HOOKS},
+    constants::{API_REQUEST_TIMEOUT, MAX_AUDITED_PAGES, MAX_FAILED_HOOKS},
     injection::Pod,
     protection::{
         AuditReport, AuditSettings, AuditedPod, Budget, ExplainedStep, NamespaceOptIn,
         ProtectionAudit, Replication, WorkloadPlace, explain,
     },
-    upstreams::{IngressController, Kind, ObjectId, Snapshot, Target, UpstreamIndex},
+    upstreams::{IngressController, Kind, ObjectId, Snapshot, StringMap, Target, UpstreamIndex},
 };
 
 /// Why a Pod cannot be explained.
@@ -55,7 +56,8 @@ pub(crate) struct ClusterAudit<'p> {
     /// Whose Pods it is about: those of one namespace, or all.
     scope: Option<String>,
     settings: AuditSettings,
-    excluded: Vec<String>,
+    /// Which namespaces have opted in, by their labels.
+    is_opted_in: &'p dyn Fn(&StringMap) -> bool,
     /// Called with what is read, and how many there are so far.
     progress: &'p dyn Fn(&str, usize),
     facts: Facts,
@@ -73,17 +75,18 @@ struct Facts {
 }
 
 impl<'p> ClusterAudit<'p> {
-    /// Reads the namespaces, Services and routes. `excluded` are namespaces in which no label counts.
+    /// Reads the namespaces, Services and routes. `is_opted_in` says it of the
+    /// labels of a namespace.
     pub(crate) async fn read(
         client: Client,
         scope: Option<String>,
         controller: IngressController,
         settings: AuditSettings,
-        excluded: Vec<String>,
+        is_opted_in: &'p dyn Fn(&StringMap) -> bool,
         progress: &'p dyn Fn(&str, usize),
     ) -> Self {
         let facts = Facts::default();
-        let mut audit = Self { client, scope, settings, excluded, progress, facts };
+        let mut audit = Self { client, scope, settings, is_opted_in, progress, facts };
         audit.read_upstreams(controller).await;
         audit.read_failed_hooks().await;
         audit
@@ -129,9 +132,8 @@ impl<'p> ClusterAudit<'p> {
     ) -> Result<Vec<ExplainedStep>, ExplainError> {
         let pods = ApiResource::erase::<v1::Pod>(&());
         let api = kube::Api::<WatchedObject>::namespaced_with(self.client, namespace, &pods);
-        let pod = timeout(API_REQUEST_TIMEOUT, api.get_opt(name)).await;
+        let pod = in_time(API_REQUEST_TIMEOUT, api.get_opt(name)).await;
         let unreadable = |error: String| ExplainError::Unreadable { name: name.to_owned(), error };
-        let pod = pod.map_err(|elapsed| unreadable(elapsed.to_string()))?;
         let Some(pod) = pod.map_err(|error| unreadable(error.to_string()))? else {
             return Err(ExplainError::NotFound {
                 namespace: namespace.to_owned(),
@@ -150,12 +152,11 @@ impl<'p> ClusterAudit<'p> {
 
     async fn read_upstreams(&mut self, controller: IngressController) {
         let mut index = UpstreamIndex::new(controller);
-        let served = timeout(API_REQUEST_TIMEOUT, upstreams::served(&self.client)).await;
-        let served = match served {
-            Ok(Ok(served)) => served,
-            Ok(Err(error)) => self.without_discovery(&error),
-            Err(elapsed) => self.without_discovery(&elapsed),
-        };
+        let served = in_time(API_REQUEST_TIMEOUT, upstreams::served(&self.client)).await;
+        let served = served.unwrap_or_else(|error| {
+            self.facts.unread.push(format!("which kinds are served: {error}"));
+            upstreams::always_served()
+        });
         for (kind, version) in served {
             index.serve(kind, true);
             if !kind.has_rules() {
@@ -164,13 +165,12 @@ impl<'p> ClusterAudit<'p> {
             let resource = upstreams::resource(kind, version);
             let mut count = 0;
             let Facts { namespaces, routes, .. } = &mut self.facts;
-            let (excluded, progress) = (&self.excluded, self.progress);
+            let (is_opted_in, progress) = (self.is_opted_in, self.progress);
             let take = |object: &WatchedObject| {
                 count += 1;
                 progress(kind.plural(), count);
                 if kind == Kind::Namespace {
-                    let mut opt_in = opt_in(object.text());
-                    opt_in.is_opted_in &= !excluded.iter().any(|name| name == object.name());
+                    let opt_in = opt_in(object.text(), is_opted_in);
                     namespaces.insert(object.name().to_owned(), opt_in);
                 }
                 if kind.is_route()
@@ -182,7 +182,9 @@ impl<'p> ClusterAudit<'p> {
             };
             let client = &self.client;
             // A route of another namespace may name a Service of this one.
-            let read = list_pages(client, &resource, None, ListParams::default(), take).await;
+            let read =
+                list_pages(client, &resource, None, ListParams::default(), MAX_AUDITED_PAGES, take)
+                    .await;
             if let Err(error) = read
                 && !error.is_absent()
             {
@@ -190,11 +192,6 @@ impl<'p> ClusterAudit<'p> {
             }
         }
         self.facts.snapshot = index.snapshot();
-    }
-
-    fn without_discovery(&mut self, error: &dyn std::error::Error) -> upstreams::Served {
-        self.facts.unread.push(format!("which kinds are served: {error}"));
-        upstreams::always_served()
     }
 
     /// The kubelet tells by an Event that it could not run a hook.
@@ -245,11 +242,14 @@ impl<'p> ClusterAudit<'p> {
             take(object);
         };
         let scope = self.scope.as_deref();
-        let error = list_pages(&self.client, resource, scope, parameters, take).await.err()?;
+        let error = list_pages(&self.client, resource, scope, parameters, MAX_AUDITED_PAGES, take)
+            .await
+            .err()?;
         let count = if count == 0 { String::new() } else { format!(" after {count}") };
         let hint = match error {
-            _ if scope.is_some() => "",
-            PageError::Api(_) if error.is_forbidden() => "; name a namespace that you may read: -n",
+            _ if scope.is_none() && error.is_forbidden() => {
+                "; name a namespace that you may read: -n"
+            }
             _ => "",
         };
         Some(format!("{}{count}: {error}{hint}", resource.plural))

@@ -7,124 +7,56 @@ use kube::{
     Client,
     api::{ApiResource, ListParams},
 };
-use serde::Deserialize;
 
-use super::pages::{PageError, list_pages};
-use crate::constants::DEFAULT_NAME;
+use super::super::{list_pages::list_pages, read_error::ReadError};
+use crate::{
+    constants::{MAX_PAGES, NAME_LABEL},
+    preflight::{MutatingConfiguration, WebhookDeployment, is_ours, our_webhook},
+};
 
 /// The webhook that is installed in a cluster.
 #[derive(Debug)]
 pub(crate) struct InstalledWebhook {
-    /// Namespaces that it does not look at, whatever their label is.
-    pub(crate) excluded: Vec<String>,
+    /// Its configurations: they say which namespaces have opted in.
+    pub(crate) configurations: Vec<MutatingConfiguration>,
     /// The arguments of the program, or why they cannot be read.
     pub(crate) arguments: Result<Vec<String>, String>,
 }
 
-/// The label of the namespace's name, which every namespace has.
-const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ConfigurationText {
-    webhooks: Vec<WebhookText>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct WebhookText {
-    client_config: ClientConfigText,
-    namespace_selector: NamespaceSelectorText,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ClientConfigText {
-    service: Option<ServiceReferenceText>,
-}
-
-#[derive(Deserialize)]
-struct ServiceReferenceText {
-    namespace: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct NamespaceSelectorText {
-    match_expressions: Vec<ExpressionText>,
-}
-
-#[derive(Deserialize)]
-struct ExpressionText {
-    key: String,
-    operator: String,
-    #[serde(default)]
-    values: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct DeploymentText {
-    spec: DeploymentSpecText,
-}
-
-#[derive(Deserialize)]
-struct DeploymentSpecText {
-    template: TemplateText,
-}
-
-#[derive(Deserialize)]
-struct TemplateText {
-    spec: TemplateSpecText,
-}
-
-#[derive(Deserialize)]
-struct TemplateSpecText {
-    containers: Vec<ContainerArguments>,
-}
-
-#[derive(Deserialize)]
-struct ContainerArguments {
-    #[serde(default)]
-    args: Vec<String>,
-}
-
 impl InstalledWebhook {
-    /// Looks for one. With several, the first.
+    /// Looks for one. With several, the flags are those of the first.
     ///
     /// # Errors
     /// When the webhook configurations cannot be listed.
-    pub(crate) async fn find(client: &Client) -> Result<Option<Self>, PageError> {
-        let ours =
-            || ListParams::default().labels(&format!("app.kubernetes.io/name={DEFAULT_NAME}"));
+    pub(crate) async fn find(client: &Client) -> Result<Option<Self>, ReadError> {
         let resource = ApiResource::erase::<MutatingWebhookConfiguration>(&());
-        let mut found = None;
-        list_pages(client, &resource, None, ours(), |object| {
-            let text = serde_json::from_str::<ConfigurationText>(object.text()).unwrap_or_default();
-            found = found.take().or_else(|| text.webhooks.into_iter().next());
+        let mut configurations = Vec::new();
+        let all = ListParams::default();
+        list_pages(client, &resource, None, all, MAX_PAGES, |object| {
+            let configuration = serde_json::from_str::<MutatingConfiguration>(object.text());
+            configurations.extend(configuration.ok().filter(is_ours));
         })
         .await?;
-        let Some(webhook) = found else { return Ok(None) };
-        let expressions = webhook.namespace_selector.match_expressions.into_iter();
-        let excluding = expressions.filter(|it| it.key == NAMESPACE_NAME && it.operator == "NotIn");
-        let excluded = excluding.flat_map(|it| it.values).collect();
-        let Some(service) = webhook.client_config.service else {
-            let arguments = Err("it is not behind a Service".to_owned());
-            return Ok(Some(Self { excluded, arguments }));
-        };
-        let resource = ApiResource::erase::<Deployment>(&());
-        let mut arguments = Err(format!("no Deployment in namespace {}", service.namespace));
-        let read = list_pages(client, &resource, Some(&service.namespace), ours(), |object| {
-            if let Ok(text) = serde_json::from_str::<DeploymentText>(object.text()) {
-                let containers = text.spec.template.spec.containers.into_iter();
-                arguments = containers
-                    .map(|it| it.args)
-                    .find(|it| !it.is_empty())
-                    .ok_or_else(|| format!("the Deployment {} has no arguments", object.name()));
-            }
-        });
-        if let Err(error) = read.await {
-            arguments = Err(error.to_string());
-        }
-        Ok(Some(Self { excluded, arguments }))
+        let Some(first) = configurations.first() else { return Ok(None) };
+        let arguments = arguments(client, first).await;
+        Ok(Some(Self { configurations, arguments }))
     }
+}
+
+async fn arguments(
+    client: &Client,
+    configuration: &MutatingConfiguration,
+) -> Result<Vec<String>, String> {
+    let service = our_webhook(configuration).and_then(|it| it.client_config.service.as_ref());
+    let namespace = &service.ok_or("it is not behind a Service")?.namespace;
+    let name = configuration.metadata.labels.get(NAME_LABEL).ok_or("it has no labels")?;
+    let resource = ApiResource::erase::<Deployment>(&());
+    let labels = ListParams::default().labels(&format!("{NAME_LABEL}={name}"));
+    let mut found = None;
+    let list = list_pages(client, &resource, Some(namespace), labels, MAX_PAGES, |object| {
+        let deployment = serde_json::from_str::<WebhookDeployment>(object.text());
+        found = found.take().or_else(|| Some(deployment.ok()?.arguments()?.to_vec()));
+    });
+    list.await.map_err(|error| error.to_string())?;
+    found.ok_or_else(|| format!("no Deployment with arguments in namespace {namespace}"))
 }

@@ -4,7 +4,6 @@
 mod cluster_audit;
 mod installed_webhook;
 mod narrow;
-mod pages;
 
 pub(crate) use cluster_audit::{ClusterAudit, ExplainError};
 pub(crate) use installed_webhook::InstalledWebhook;

@@ -1,13 +1,8 @@
 //! What is read of each object.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::{
-    constants::{INJECT_ENABLED, INJECT_LABEL},
-    protection::NamespaceOptIn,
-};
+use crate::{constants::INJECT_LABEL, protection::NamespaceOptIn, upstreams::StringMap};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -18,7 +13,7 @@ struct NamespaceText {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct NamespaceMetadata {
-    labels: Option<BTreeMap<String, String>>,
+    labels: Option<StringMap>,
     managed_fields: Option<Vec<ManagedFields>>,
 }
 
@@ -31,9 +26,8 @@ struct ManagedFields {
 }
 
 /// Whether a namespace has opted in, and since when.
-pub(super) fn opt_in(text: &str) -> NamespaceOptIn {
+pub(super) fn opt_in(text: &str, is_opted_in: &dyn Fn(&StringMap) -> bool) -> NamespaceOptIn {
     let NamespaceText { metadata } = serde_json::from_str(text).unwrap_or_default();
-    let label = metadata.labels.as_ref().and_then(|labels| labels.get(INJECT_LABEL));
     let writers = metadata.managed_fields.into_iter().flatten().filter(|writer| {
         let fields = writer.fields_v1.as_ref();
         fields.is_some_and(|fields| {
@@ -41,7 +35,7 @@ pub(super) fn opt_in(text: &str) -> NamespaceOptIn {
         })
     });
     NamespaceOptIn {
-        is_opted_in: label.is_some_and(|value| value == INJECT_ENABLED),
+        is_opted_in: is_opted_in(&metadata.labels.unwrap_or_default()),
         since: writers.filter_map(|writer| writer.time).max(),
     }
 }

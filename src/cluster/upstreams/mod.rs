@@ -8,5 +8,5 @@ mod watched;
 
 pub(crate) use follow::UpstreamWatch;
 pub(crate) use metrics::UpstreamMetrics;
-pub(super) use served::{Served, always_served, served};
+pub(super) use served::{always_served, served};
 pub(super) use watched::{cluster_object, id, resource};

@@ -7,7 +7,7 @@ use kube::Client;
 use crate::upstreams::Kind;
 
 /// The served version of each kind that is served.
-pub(in crate::cluster) type Served = BTreeMap<Kind, &'static str>;
+pub(super) type Served = BTreeMap<Kind, &'static str>;
 
 /// The kinds of Kubernetes itself, which every API server serves.
 pub(in crate::cluster) fn always_served() -> Served {

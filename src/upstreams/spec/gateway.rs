@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::super::string_map::StringMap;
+use super::super::label_selector::LabelSelector;
 
 /// What the rules read of a GatewayClass.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -103,50 +103,4 @@ pub struct AllowedKind {
     pub group: Option<String>,
     /// Its name.
     pub kind: String,
-}
-
-/// Selects objects by their labels.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct LabelSelector {
-    /// Labels that they have.
-    pub match_labels: Option<StringMap>,
-    /// What holds for their labels.
-    pub match_expressions: Option<Box<[SelectorRequirement]>>,
-}
-
-/// What holds for a label.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct SelectorRequirement {
-    /// The label.
-    pub key: String,
-    /// In, NotIn, Exists or DoesNotExist.
-    pub operator: String,
-    /// The values for In and NotIn.
-    pub values: Option<Box<[String]>>,
-}
-
-impl LabelSelector {
-    /// Whether it selects an object with these labels. An unknown operator selects nothing.
-    pub fn selects(&self, labels: &StringMap) -> bool {
-        let mut pairs = self.match_labels.iter().flat_map(StringMap::iter);
-        pairs.all(|(key, value)| labels.get(key) == Some(value))
-            && self.match_expressions.iter().flatten().all(|it| it.holds(labels))
-    }
-}
-
-impl SelectorRequirement {
-    fn holds(&self, labels: &StringMap) -> bool {
-        let value = labels.get(&self.key);
-        let is_in =
-            || value.is_some_and(|value| self.values.iter().flatten().any(|it| it == value));
-        match self.operator.as_str() {
-            "In" => is_in(),
-            "NotIn" => !is_in(),
-            "Exists" => value.is_some(),
-            "DoesNotExist" => value.is_none(),
-            _ => false,
-        }
-    }
 }

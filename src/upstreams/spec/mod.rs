@@ -15,8 +15,8 @@ pub use apisix_route::{
 };
 pub use apisix_upstream::{ApisixUpstreamSpec, Discovery, ExternalNode, ExternalNodeType, Subset};
 pub use gateway::{
-    AllowedKind, AllowedRoutes, From, GatewayClassSpec, GatewaySpec, LabelSelector, Listener,
-    ListenerTls, RouteNamespaces, SelectorRequirement,
+    AllowedKind, AllowedRoutes, From, GatewayClassSpec, GatewaySpec, Listener, ListenerTls,
+    RouteNamespaces,
 };
 pub use gateway_route::{BackendRef, GatewayRouteSpec, GatewayRule, ParentRef};
 pub use ingress::{IngressClassSpec, IngressSpec};

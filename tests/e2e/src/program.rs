@@ -1,11 +1,9 @@
 //! The program as a person would call it.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use anyhow::{Context, Result};
+use support::program_path;
 use tokio::process::Command;
 
 /// What a run of the program came to.
@@ -22,16 +20,14 @@ pub struct ProgramRun {
 /// Runs `apisix-prestop` with `args`, and with `kubeconfig` if it is not the one of the tests.
 ///
 /// # Errors
-/// When the program is not built, or ends by a signal.
+/// When it does not start, or ends by a signal.
 pub async fn apisix_prestop(args: &[&str], kubeconfig: Option<&Path>) -> Result<ProgramRun> {
-    let program = program()?;
-    let mut command = Command::new(&program);
+    let mut command = Command::new(program_path());
     command.args(args).kill_on_drop(true);
     if let Some(kubeconfig) = kubeconfig {
         command.env("KUBECONFIG", kubeconfig);
     }
-    let output = command.output().await;
-    let output = output.with_context(|| format!("{}: cargo build", program.display()))?;
+    let output = command.output().await?;
     Ok(ProgramRun {
         code: output.status.code().context("it was ended by a signal")?,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -39,9 +35,20 @@ pub async fn apisix_prestop(args: &[&str], kubeconfig: Option<&Path>) -> Result<
     })
 }
 
-/// The tests of the other package need the program too, so cargo puts it beside theirs.
-fn program() -> Result<PathBuf> {
-    let test = env::current_exe()?;
-    let directory = test.parent().and_then(Path::parent).context("the test is in no directory")?;
-    Ok(directory.join("apisix-prestop"))
+/// What `check` says.
+#[derive(Debug)]
+pub struct Checked {
+    /// The exit code.
+    pub code: i32,
+    /// The report, and why there is none.
+    pub report: String,
+}
+
+/// Runs `check`.
+///
+/// # Errors
+/// As [`apisix_prestop`].
+pub async fn check(flags: &[&str]) -> Result<Checked> {
+    let run = apisix_prestop(&[&["check"], flags].concat(), None).await?;
+    Ok(Checked { code: run.code, report: run.stdout + &run.stderr })
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use apisix_prestop_e2e::{
     command::{apply, kubectl, run},
     image::shell_image,
-    installation::NAME,
+    installation::{self, NAME},
     namespace::{with_namespace, with_values},
     program::apisix_prestop,
 };
@@ -133,18 +133,16 @@ async fn pod_of(namespace: &str, app: &str) -> Result<String> {
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn from_a_namespace_without_the_label_to_protected_pods() -> Result<()> {
-    with_namespace("audit", "team: shop", async |_, namespace| {
+    with_namespace("audit", "team: shop", async |client, namespace| {
         apply(namespace, &deployment("web", &json!({}))).await?;
         apply(namespace, SERVICE).await?;
         await_findings(namespace, &[]).await?;
         apply(namespace, INGRESS).await?;
         await_findings(namespace, &[("web", &["not_opted_in"])]).await?;
 
-        // The webhook counts as absent while nothing says that it is ours.
-        let label = ["label", "mutatingwebhookconfiguration", NAME];
-        run("kubectl", &[&label[..], &["app.kubernetes.io/name-"]].concat()).await?;
+        run("helm", &["uninstall", NAME, "--namespace", NAME, "--wait"]).await?;
         let absent = await_findings(namespace, &[("web", &["webhook_missing"])]).await;
-        run("kubectl", &[&label[..], &["app.kubernetes.io/name=apisix-prestop"]].concat()).await?;
+        installation::install(&client, &[]).await?;
         absent?;
 
         // What the command of the finding says: the label comes first, the restart after a look.

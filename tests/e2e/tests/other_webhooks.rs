@@ -14,6 +14,7 @@ use apisix_prestop::{
 use apisix_prestop_e2e::{
     dry_run::dry_run,
     namespace::{self, OPTED_IN, with_namespace},
+    program::check,
     replica,
 };
 use axum::{
@@ -30,7 +31,7 @@ use kube::{
 use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::{Value, json};
 use support::{
-    generator,
+    eventually, generator,
     other_webhook::{Other, is_beyond_us, other},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -54,7 +55,22 @@ async fn answer(Path(place): Path<String>, body: Bytes) -> impl IntoResponse {
     if let Ok(other) = what.parse::<Other>() {
         other.call(&mut after);
     }
-    let patch = serde_json::to_vec(&json_patch::diff(before, &after)).unwrap_or_default();
+    patched(&review, before, &after)
+}
+
+/// Removes every hook.
+async fn strip(body: Bytes) -> impl IntoResponse {
+    let review: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let before = &review["request"]["object"];
+    let mut after = before.clone();
+    for container in after["spec"]["containers"].as_array_mut().into_iter().flatten() {
+        container.as_object_mut().map(|container| container.remove("lifecycle"));
+    }
+    patched(&review, before, &after)
+}
+
+fn patched(review: &Value, before: &Value, after: &Value) -> impl IntoResponse + use<> {
+    let patch = serde_json::to_vec(&json_patch::diff(before, after)).unwrap_or_default();
     let answer = json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "response": {
@@ -80,9 +96,29 @@ fn serve() -> Result<(SocketAddr, String, DropGuard)> {
         stop: stop.clone(),
         drain_timeout: Duration::ZERO,
     };
-    let router = Router::new().route("/{place}", post(answer));
+    let router = Router::new().route("/{place}", post(answer)).route("/strip", post(strip));
     tokio::spawn(accept(listener, router, options));
     Ok((address, certificate, stop.drop_guard()))
+}
+
+/// A webhook for the namespaces with the label `labelled`.
+fn webhook(place: &str, address: SocketAddr, ca: &str, labelled: &str) -> Value {
+    json!({
+        "name": format!("{place}.others.svc"),
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
+        "reinvocationPolicy": "IfNeeded",
+        "clientConfig": {
+            "url": format!("https://{address}/{place}"),
+            "caBundle": BASE64_STANDARD.encode(ca),
+        },
+        "rules": [{
+            "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"],
+            "operations": ["CREATE"],
+        }],
+        "namespaceSelector": {"matchLabels": {labelled: "yes"}},
+    })
 }
 
 /// Registers the other webhooks for the namespaces with `label`.
@@ -90,23 +126,10 @@ async fn register(client: &Client, address: SocketAddr, ca: &str, labelled: &str
     let configurations = Api::<Configuration>::all(client.clone());
     for (name, places) in CONFIGURATIONS {
         let webhooks = places.map(|place| {
-            json!({
-                "name": format!("{place}.others.svc"),
-                "admissionReviewVersions": ["v1"],
-                "sideEffects": "None",
-                "failurePolicy": "Fail",
-                "reinvocationPolicy": "IfNeeded",
-                "clientConfig": {
-                    "url": format!("https://{address}/{place}"),
-                    "caBundle": BASE64_STANDARD.encode(ca),
-                },
-                "rules": [{
-                    "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"],
-                    "operations": ["CREATE"],
-                }],
-                "namespaceSelector": {"matchLabels": {labelled: "yes"}},
-                "objectSelector": {"matchExpressions": [{"key": label(place), "operator": "Exists"}]},
-            })
+            let mut webhook = webhook(place, address, ca, labelled);
+            webhook["objectSelector"] =
+                json!({"matchExpressions": [{"key": label(place), "operator": "Exists"}]});
+            webhook
         });
         let configuration = json!({"metadata": {"name": name}, "webhooks": webhooks});
         let configuration = serde_json::from_value(configuration)?;
@@ -226,4 +249,35 @@ async fn look_at_all(client: &Client, without: &str, with: &str) -> Result<()> {
     assert!(admitted > PODS / 2, "too few of the generated Pods are valid: {admitted}");
     assert!(injected > PODS / 8, "too few of the generated Pods were injected: {injected}");
     Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: make e2e"]
+async fn check_names_the_webhook_that_removes_the_hook() -> Result<()> {
+    if !replica::are_possible() {
+        println!("skipped: the API server of CLUSTER=existing cannot call this process");
+        return Ok(());
+    }
+    let labels = format!("{OPTED_IN}, strips: \"yes\"");
+    with_namespace("stripped", &labels, async |client, namespace| {
+        const NAME: &str = "z-strips";
+        let (address, ca, _serving) = serve()?;
+        let webhooks = [webhook("strip", address, &ca, "strips")];
+        let configuration = json!({"metadata": {"name": NAME}, "webhooks": webhooks});
+        let configurations = Api::<Configuration>::all(client);
+        let configuration = serde_json::from_value(configuration)?;
+        configurations.create(&PostParams::default(), &configuration).await?;
+        let line =
+            format!("namespace {namespace}: MutatingWebhookConfiguration {NAME} removes the hook");
+        let checked = eventually("check to name it", Duration::from_secs(30), async || {
+            let checked = check(&["-n", namespace]).await?;
+            anyhow::ensure!(checked.report.contains(&line), "no {line:?} in:\n{}", checked.report);
+            anyhow::ensure!(checked.code == 1, "exit code {}", checked.code);
+            Ok(())
+        });
+        let checked = checked.await;
+        configurations.delete(NAME, &DeleteParams::default()).await?;
+        Ok(checked?)
+    })
+    .await
 }

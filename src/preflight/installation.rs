@@ -1,0 +1,93 @@
+//! Which webhook configurations are ours, and which namespaces have opted in.
+
+use super::{
+    admission::{MutatingConfiguration, MutatingWebhook},
+    check_id::CheckId,
+    facts::PreflightFacts,
+    result::{CheckResult, CheckStatus},
+    webhook_configuration,
+};
+use crate::{
+    constants::{DEFAULT_NAME, INJECT_ENABLED, INJECT_LABEL, NAME_LABEL, WEBHOOK_NAME},
+    upstreams::StringMap,
+};
+
+/// Whether a release of our chart has made the configuration. `nameOverride` changes the label, and
+/// nothing the name of the webhook.
+pub fn is_ours(configuration: &MutatingConfiguration) -> bool {
+    configuration.metadata.label(NAME_LABEL) == Some(DEFAULT_NAME)
+        || configuration.webhooks.iter().any(|webhook| webhook.name == WEBHOOK_NAME)
+}
+
+/// The webhook of a configuration of ours.
+pub fn our_webhook(configuration: &MutatingConfiguration) -> Option<&MutatingWebhook> {
+    let webhooks = &configuration.webhooks;
+    webhooks.iter().find(|webhook| webhook.name == WEBHOOK_NAME).or(webhooks.first())
+}
+
+/// Whether one of our webhooks selects a namespace with these labels. As long as none is known, the label
+/// says what the namespace wants.
+pub fn is_opted_in(configurations: &[MutatingConfiguration], labels: &StringMap) -> bool {
+    let ours = configurations.iter().filter(|it| is_ours(it)).filter_map(our_webhook);
+    let selects: Vec<_> = ours.map(|webhook| webhook.namespace_selector.selects(labels)).collect();
+    match &selects[..] {
+        [] => labels.get(INJECT_LABEL) == Some(INJECT_ENABLED),
+        selects => selects.contains(&true),
+    }
+}
+
+pub(super) fn ours(facts: &PreflightFacts) -> impl Iterator<Item = (&str, &MutatingWebhook)> {
+    let ours = facts.configurations.items.iter().filter(|it| is_ours(it));
+    ours.filter_map(|it| Some((it.metadata.name.as_str(), our_webhook(it)?)))
+}
+
+/// `--pre`: what is left of an earlier release makes Helm stop, or the API server call nobody.
+pub(super) fn check_earlier(facts: &PreflightFacts) -> Vec<CheckResult> {
+    let id = CheckId::EarlierRelease;
+    let mut results: Vec<_> = ours(facts)
+        .map(|(name, _)| {
+            id.warn(format!("the MutatingWebhookConfiguration {name} of a release is there"))
+                .hint("helm list --all-namespaces --filter apisix-prestop")
+        })
+        .collect();
+    results.extend(facts.configurations.warning(id, "MutatingWebhookConfigurations"));
+    if results.is_empty() {
+        results.push(id.pass("no other release is installed"));
+    }
+    results
+}
+
+pub(super) fn check(facts: &PreflightFacts) -> Vec<CheckResult> {
+    let id = CheckId::WebhookConfiguration;
+    let mut results = Vec::new();
+    for (name, webhook) in ours(facts) {
+        results.push(id.pass(format!("there is the MutatingWebhookConfiguration {name}")));
+        results.extend(webhook_configuration::check(name, webhook));
+    }
+    match (results.is_empty(), facts.configurations.warning(id, "MutatingWebhookConfigurations")) {
+        (true, Some(unread)) => results.push(
+CheckResult { status: CheckStatus::Failure, ..unread }
+        ),
+        (true, None) => results.push(
+            id.fail("there is no MutatingWebhookConfiguration of apisix-prestop").hint(
+                "helm install apisix-prestop charts/apisix-prestop -n apisix-prestop --create-namespace",
+            ),
+        ),
+        (false, unread) => results.extend(unread),
+    }
+    results.extend(two_releases(facts));
+    results
+}
+
+/// The second one finds the hooks of the first, whatever its own delay is.
+fn two_releases(facts: &PreflightFacts) -> Option<CheckResult> {
+    let namespaces = facts.namespaces.items.iter();
+    let shared = namespaces.map(|it| &it.metadata).find_map(|namespace| {
+        let selecting = ours(facts).filter(|(_, it)| it.sees_new_pods(&namespace.labels));
+        let names: Vec<_> = selecting.map(|(name, _)| name).collect();
+        (names.len() > 1).then(|| (names.join(" and "), &namespace.name))
+    });
+    let (names, namespace) = shared?;
+    let message = format!("{names} both change the Pods of namespace {namespace}");
+    Some(CheckId::TwoReleases.warn(message).hint("helm list --all-namespaces"))
+}
