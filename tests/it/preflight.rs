@@ -44,7 +44,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, handshake::derive_accept_key, protocol::Role},
 };
 
-use super::manifests::Run;
+use super::{manifests::Run, schema};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -473,47 +473,11 @@ fn every_check_has_its_runbook() {
     assert_eq!(anchors, checks, "docs/runbooks.md has a section for each check, in the same order");
 }
 
-/// Checks `value` by the few words of JSON Schema that ours uses.
-fn validate(value: &Value, schema: &Value, at: &str) {
-    if let Some(allowed) = schema["enum"].as_array() {
-        assert!(allowed.contains(value), "{at}: {value} is none of {allowed:?}");
-    }
-    let kind = match value {
-        Value::Null => "null",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-        _ => "another",
-    };
-    let kinds = &schema["type"];
-    let is_kind =
-        *kinds == kind || kinds.as_array().is_some_and(|kinds| kinds.contains(&kind.into()));
-    assert!(is_kind, "{at}: {kind} is not {kinds}");
-    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-        validate(item, &schema["items"], &format!("{at}/{index}"));
-    }
-    let Some(fields) = value.as_object() else { return };
-    for name in schema["required"].as_array().unwrap() {
-        assert!(fields.contains_key(name.as_str().unwrap()), "{at}: no {name}");
-    }
-    for (name, value) in fields {
-        let place = format!("{at}/{name}");
-        validate(
-            value,
-            schema["properties"].get(name).unwrap_or_else(|| panic!("{place}: unknown")),
-            &place,
-        );
-    }
-}
-
-fn schema() -> Value {
-    let text = fs::read_to_string(repository().join("docs/check.schema.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
 #[test]
 fn the_schema_names_every_check() {
-    let ids = schema()["properties"]["checks"]["items"]["properties"]["id"]["enum"].clone();
+    let ids = schema::read("docs/check.schema.json")["properties"]["checks"]["items"]["properties"]
+        ["id"]["enum"]
+        .clone();
     let checks: Vec<_> = CheckId::VARIANTS.iter().map(|id| id.as_str()).collect();
     assert_eq!(ids, json!(checks), "docs/check.schema.json names the checks in their order");
 }
@@ -759,7 +723,7 @@ fn the_json_is_as_the_schema_says() {
     );
     let run = cluster.check(&["-o", "json"]);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
-    validate(&report, &schema(), "");
+    schema::assert_valid("docs/check.schema.json", &report);
     let expected = json!({
         "section": "namespaces", "id": "label_value", "status": "warning",
         "message": "namespace bank has the label apisix-prestop/inject=TRUE: only apisix-prestop/inject=enabled opts in",

@@ -105,3 +105,53 @@ impl EventText {
         Some((namespace?, name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn writer(time: &str, label: &str) -> Value {
+        let labels = json!({format!("f:{label}"): {}});
+        json!({"manager": "kubectl", "time": time, "fieldsV1": {"f:metadata": {"f:labels": labels}}})
+    }
+
+    #[rstest]
+    #[case::nobody(json!([]), None)]
+    #[case::without_fields(json!([{"manager": "kubectl", "time": "2026-01-01T00:00:00Z"}]), None)]
+    #[case::another_label(json!([writer("2026-01-01T00:00:00Z", "team")]), None)]
+    #[case::its_label(json!([writer("2026-01-01T00:00:00Z", INJECT_LABEL)]), Some("2026-01-01T00:00:00Z"))]
+    #[case::the_last_of_several(
+        json!([writer("2026-01-02T00:00:00Z", INJECT_LABEL), writer("2026-01-01T00:00:00Z", INJECT_LABEL)]),
+        Some("2026-01-02T00:00:00Z")
+    )]
+    #[case::fields_of_the_wrong_type(json!([{"time": "2026-01-01T00:00:00Z", "fieldsV1": ["f:metadata"]}]), None)]
+    fn the_time_of_the_label(#[case] writers: Value, #[case] since: Option<&str>) {
+        let text = json!({"metadata": {"labels": {"team": "shop"}, "managedFields": writers}});
+        let found = opt_in(&text.to_string(), &|labels| labels.get("team") == Some("shop"));
+        assert!(found.is_opted_in, "the selector decides: {text}");
+        assert_eq!(found.since.as_deref(), since, "{text}");
+    }
+
+    #[rstest]
+    #[case::of_a_replica_set("web-5d-abc", "web-5d-")]
+    #[case::of_a_stateful_set("db-0", "db-")]
+    #[case::of_nothing("lonely", "lonely")]
+    fn an_event_about_a_pod_is_about_its_template(#[case] pod: &str, #[case] prefix: &str) {
+        let event = json!({"involvedObject": {"namespace": "shop", "name": pod, "uid": "u"}});
+        let event: EventText = serde_json::from_str(&event.to_string()).unwrap();
+        assert_eq!(event.template(), Some(("shop".to_owned(), prefix.to_owned())));
+    }
+
+    #[rstest]
+    #[case::one_of_two(json!([{"name": "a"}, {"name": "b", "readinessProbe": {}}]), true)]
+    #[case::none(json!([{"name": "a", "livenessProbe": {}}]), false)]
+    #[case::null(json!([{"name": "a", "readinessProbe": null}]), false)]
+    #[case::no_list(json!("web"), false)]
+    fn a_readiness_probe(#[case] containers: Value, #[case] expected: bool) {
+        let pod = json!({"spec": {"containers": containers}}).to_string();
+        assert_eq!(is_probed(&pod), expected, "{pod}");
+    }
+}

@@ -1,6 +1,6 @@
 //! `audit` on the real API server: each finding, by making it true.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, env, fs, os::unix::fs::symlink, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use apisix_prestop_e2e::{
@@ -11,7 +11,8 @@ use apisix_prestop_e2e::{
     program::apisix_prestop,
 };
 use serde_json::{Value, json};
-use support::eventually;
+use support::{eventually, program_path};
+use tokio::process::Command;
 
 /// The kubelet reports a failed hook, and the API server lists new objects, within seconds.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -130,6 +131,21 @@ async fn pod_of(namespace: &str, app: &str) -> Result<String> {
     Ok(run("kubectl", &args).await?.stdout)
 }
 
+/// kubectl finds the program as a plugin, by its name.
+async fn plugin(namespace: &str) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    symlink(program_path(), directory.path().join("kubectl-apisix_prestop"))?;
+    let path = env::var("PATH")?;
+    let output = Command::new("kubectl")
+        .args(["apisix-prestop", "audit", "-n", namespace])
+        .env("PATH", format!("{}:{path}", directory.path().display()))
+        .output()
+        .await?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success() && text.contains("deployment/web"), "{output:?}");
+    Ok(())
+}
+
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn from_a_namespace_without_the_label_to_protected_pods() -> Result<()> {
@@ -178,6 +194,7 @@ async fn from_a_namespace_without_the_label_to_protected_pods() -> Result<()> {
         await_findings(namespace, &[("web", &[])]).await?;
         let found = report(namespace).await?;
         ensure!(found["limits"][0]["limit"] == "not_ready_addresses", "{found:#}");
+        plugin(namespace).await?;
         let failed =
             apisix_prestop(&["audit", "-n", namespace, "--fail-on", "short"], None).await?;
         ensure!(failed.code == 0, "the Pods are protected: {failed:?}");
