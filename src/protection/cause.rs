@@ -25,29 +25,3 @@ impl FindingCause {
         matches!(self, Self::Pod(reason) if reason.injects())
     }
 }
-
-/// Whether a Pod with this decision lacks a sleep that nobody has decided against. An author decides
-/// by a label, by a delay of 0 or by a hook of the container's own.
-pub(super) const fn is_gap(reason: Reason) -> bool {
-    match reason {
-        Reason::HookMissing
-        | Reason::GraceTooShort
-        | Reason::TargetUnknown
-        | Reason::WindowsExec
-        | Reason::GraceZero => true,
-        // Of what is too large, nothing is kept.
-        Reason::TooLarge
-        | Reason::NotPodCreate
-        | Reason::OptedOut
-        | Reason::MirrorPod
-        | Reason::Job
-        | Reason::RunToCompletion
-        | Reason::NoService
-        | Reason::NoRoute
-        | Reason::AlreadyInjected
-        | Reason::ShutdownCoordinated
-        | Reason::HookPresent
-        | Reason::DelayZero
-        | Reason::HookOutdated => false,
-    }
-}

@@ -1,8 +1,8 @@
 //! A running Pod that lacks a sleep.
 
-use super::cause::is_gap;
+use super::lack::{Lack, reason_now};
 use crate::{
-    injection::{Context, OwnerReference, Pod, Policy, Reason, Targets, plan},
+    injection::{OwnerReference, Pod, Policy, Reason},
     upstreams::StringMap,
 };
 
@@ -43,12 +43,9 @@ impl From<&OwnerReference<'_>> for WorkloadReference {
 
 impl HooklessPod {
     /// What is kept of `pod`, whose UID is `uid`. `None` if it has a sleep, or if it needs none.
-    ///
-    /// The decision is that for a new Pod to which APISIX sends requests.
     pub fn of(pod: &Pod<'_>, uid: &str, policy: &Policy) -> Option<Self> {
-        let policy = Policy { targets: Targets::All, ..*policy };
-        let reason = plan(pod, &Context::of(pod, &policy)).decision.reason();
-        if !is_gap(reason) {
+        let reason = reason_now(pod, policy);
+        if Lack::of(reason)?.is_decided() {
             return None;
         }
         let metadata = pod.metadata.as_ref()?;

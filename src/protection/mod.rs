@@ -9,6 +9,7 @@ mod audit;
 mod cause;
 mod finding;
 mod hookless_pod;
+mod lack;
 mod running_pods;
 
 pub use announcements::Announcements;

@@ -1,9 +1,10 @@
 //! What is known of one Pod, and what that comes to.
 
+use super::super::lack::{Lack, reason_now};
 use super::finding::AuditFinding;
 use crate::{
     constants::DELAY_ANNOTATION,
-    injection::{Context, Decision, HookWait, Pod, Policy, Reason, Targets, plan},
+    injection::{HookWait, Pod, Policy, Targets},
 };
 
 /// What an audit compares Pods with.
@@ -75,16 +76,6 @@ impl AuditedPod<'_, '_> {
         }
     }
 
-    /// What the webhook would say of it now, if it were new.
-    pub fn reason(&self, settings: &AuditSettings) -> Reason {
-        self.decision(settings).reason()
-    }
-
-    fn decision(&self, settings: &AuditSettings) -> Decision<'_> {
-        let policy = Policy { targets: Targets::All, ..settings.policy };
-        plan(self.pod, &Context::of(self.pod, &policy)).decision
-    }
-
     fn killed(&self, grace: i64) -> Option<AuditFinding> {
         let longest = self.pod.hook_waits().filter_map(|(_, wait)| wait.seconds()).max()?;
         let is_cut = u64::try_from(grace).is_ok_and(|grace| grace < longest);
@@ -138,31 +129,18 @@ impl AuditedPod<'_, '_> {
     fn missing(&self, settings: &AuditSettings) -> Option<AuditFinding> {
         let is_template = self.life == PodLife::Template;
         let is_opted_in = self.namespace.is_none_or(|namespace| namespace.is_opted_in);
-        match self.reason(settings) {
-            Reason::OptedOut => Some(AuditFinding::OptedOut),
-            Reason::WindowsExec => Some(AuditFinding::WindowsExec),
-            Reason::GraceZero => Some(AuditFinding::GraceZero),
-            Reason::DelayZero => Some(AuditFinding::DelayZero),
-            Reason::HookMissing
-            | Reason::HookOutdated
-            | Reason::GraceTooShort
-            | Reason::TargetUnknown => match () {
+        match Lack::of(reason_now(self.pod, &settings.policy))? {
+            Lack::OptedOut => Some(AuditFinding::OptedOut),
+            Lack::DelayZero => Some(AuditFinding::DelayZero),
+            Lack::WindowsExec => Some(AuditFinding::WindowsExec),
+            Lack::GraceZero => Some(AuditFinding::GraceZero),
+            Lack::Overlooked | Lack::CutOff => match () {
                 () if !settings.is_installed => Some(AuditFinding::WebhookMissing),
                 () if !is_opted_in => Some(AuditFinding::NotOptedIn),
                 // The webhook adds the hook to its Pods.
                 () if is_template => None,
                 () => Some(self.overlooked(settings)),
             },
-            Reason::NotPodCreate
-            | Reason::TooLarge
-            | Reason::MirrorPod
-            | Reason::Job
-            | Reason::RunToCompletion
-            | Reason::NoService
-            | Reason::NoRoute
-            | Reason::AlreadyInjected
-            | Reason::ShutdownCoordinated
-            | Reason::HookPresent => None,
         }
     }
 
