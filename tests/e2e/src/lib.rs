@@ -9,6 +9,7 @@ pub mod installation;
 pub mod namespace;
 pub mod program;
 pub mod provided_certificate;
+pub mod reader;
 pub mod replica;
 pub mod resource_version;
 pub mod rollout;

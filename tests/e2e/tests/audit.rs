@@ -1,6 +1,6 @@
 //! `audit` on the real API server: each finding, by making it true.
 
-use std::{collections::BTreeMap, env, fs, os::unix::fs::symlink, time::Duration};
+use std::{collections::BTreeMap, env, os::unix::fs::symlink, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use apisix_prestop_e2e::{
@@ -9,6 +9,7 @@ use apisix_prestop_e2e::{
     installation::{self, NAME},
     namespace::{with_namespace, with_values},
     program::apisix_prestop,
+    reader::kubeconfig_of_reader,
 };
 use serde_json::{Value, json};
 use support::{eventually, program_path};
@@ -313,20 +314,9 @@ async fn what_somebody_may_not_read_is_named_and_the_rest_is_reported() -> Resul
     with_namespace("audit", "apisix-prestop/inject: enabled", async |_, namespace| {
         apply(namespace, &deployment("web", &json!({}))).await?;
         rollout(namespace, &["web"]).await?;
-        let kubectl_create = ["create", "serviceaccount", "reader"];
-        kubectl(namespace, &kubectl_create).await?;
-        kubectl(namespace, &["create", "role", "reader", "--verb=list", "--resource=pods"]).await?;
-        let subject = format!("--serviceaccount={namespace}:reader");
-        kubectl(namespace, &["create", "rolebinding", "reader", "--role=reader", &subject]).await?;
-        let token = run("kubectl", &["-n", namespace, "create", "token", "reader"]).await?.stdout;
-        let config = run("kubectl", &["config", "view", "--raw", "--minify", "-o", "json"]).await?;
-        let mut config: Value = serde_json::from_str(&config.stdout)?;
-        config["users"][0]["user"] = json!({"token": token.trim()});
-        let directory = tempfile::tempdir()?;
-        let path = directory.path().join("kubeconfig");
-        fs::write(&path, config.to_string())?;
-
-        let run = apisix_prestop(&["audit", "-n", namespace, "-o", "json"], Some(&path)).await?;
+        let reader = kubeconfig_of_reader(namespace).await?;
+        let reader = Some(reader.path());
+        let run = apisix_prestop(&["audit", "-n", namespace, "-o", "json"], reader).await?;
         ensure!(run.code == 0, "{run:?}");
         let report: Value = serde_json::from_str(&run.stdout)?;
         let unread = report["unread"].to_string();
@@ -335,7 +325,7 @@ async fn what_somebody_may_not_read_is_named_and_the_rest_is_reported() -> Resul
         }
         ensure!(!unread.contains("\"pods: "), "Pods can be read: {unread}");
         ensure!(report["summary"]["others"] == 1, "the Pod is counted: {report:#}");
-        let all = apisix_prestop(&["audit", "-A", "-o", "json"], Some(&path)).await?;
+        let all = apisix_prestop(&["audit", "-A", "-o", "json"], reader).await?;
         ensure!(all.stdout.contains("name a namespace that you may read: -n"), "{all:?}");
         let none = apisix_prestop(&["audit", "-n", namespace, "--explain", "none"], None).await?;
         let message = format!("error: --explain: no Pod none in namespace {namespace}\n");
