@@ -157,7 +157,7 @@ async fn from_a_namespace_without_the_label_to_protected_pods() -> Result<()> {
         apply(namespace, INGRESS).await?;
         await_findings(namespace, &[("web", &["not_opted_in"])]).await?;
 
-        run("helm", &["uninstall", NAME, "--namespace", NAME, "--wait"]).await?;
+        installation::uninstall().await?;
         let absent = await_findings(namespace, &[("web", &["webhook_missing"])]).await;
         installation::install(&client, &[]).await?;
         absent?;

@@ -219,7 +219,7 @@ async fn each_fault_of_the_replicas_is_named() -> Result<()> {
         let unreached = "the Pod has no hook: the API server does not reach the webhook";
         expect(&down, &format!("✗ namespace {namespace}: {unreached}"))?;
 
-        run("helm", &["uninstall", NAME, "--namespace", NAME, "--wait"]).await?;
+        installation::uninstall().await?;
         let absent = check(&["-n", namespace]).await;
         installation::install(&client, &[]).await?;
         expect(&absent?, "✗ there is no MutatingWebhookConfiguration of apisix-prestop")
@@ -250,6 +250,8 @@ async fn what_somebody_may_not_do_is_named() -> Result<()> {
 async fn a_certificate_that_ends_soon_is_named() -> Result<()> {
     const SECRET: &str = "ends-soon";
     let client = Client::try_default().await?;
+    // The webhook owns the caBundle of a release with its own certificate.
+    installation::uninstall().await?;
     namespace::ensure(NAME, "").await?;
     let day = |days: i64| {
         let date = Timestamp::now().to_zoned(TimeZone::UTC).date().saturating_add(days.days());
@@ -259,10 +261,12 @@ async fn a_certificate_that_ends_soon_is_named() -> Result<()> {
     pair.write(&client, SECRET).await?;
     let values = provided_certificate::values(SECRET, &[&pair]);
     let values = values.each_ref().map(String::as_str);
-    with_values("check", OPTED_IN, &values, async |_, namespace| {
+    let named = with_values("check", OPTED_IN, &values, async |_, namespace| {
         expect(&check(&["-n", namespace]).await?, "‼ the certificate expires in 2 days")
-    })
-    .await
+    });
+    let named = named.await;
+    installation::uninstall().await?;
+    named
 }
 
 #[tokio::test]
