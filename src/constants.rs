@@ -280,6 +280,9 @@ pub const VERSION_LABEL: &str = "app.kubernetes.io/version";
 pub const MIN_KUBERNETES_MINOR: u32 = 25;
 /// The first Kubernetes whose API has the native sleep by default: 1.30.
 pub const SLEEP_KUBERNETES_MINOR: u32 = 30;
+/// The first Kubernetes of which every kubelet knows it: a kubelet may be three minor versions older
+/// than its API server.
+pub const SLEEP_EVERYWHERE_MINOR: u32 = 33;
 /// How many objects `check` and `audit` list at a time.
 pub const OBJECTS_OF_A_PAGE: u32 = 500;
 /// How long such a page may take.

@@ -7,8 +7,7 @@
 
 use k8s_openapi::apimachinery::pkg::version::Info;
 
-const SLEEP_IN_KUBELET: u32 = 30;
-const SLEEP_IN_EVERY_KUBELET: u32 = 33;
+use crate::constants::{SLEEP_EVERYWHERE_MINOR, SLEEP_KUBERNETES_MINOR};
 
 /// What the version of an API server says about the native sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +23,8 @@ pub(super) enum SleepSupport {
 impl SleepSupport {
     pub(super) fn of(version: &Info) -> Self {
         match effective_minor(version) {
-            Some(SLEEP_IN_EVERY_KUBELET..) => Self::Everywhere,
-            Some(SLEEP_IN_KUBELET..) => Self::DependsOnKubelets,
+            Some(SLEEP_EVERYWHERE_MINOR..) => Self::Everywhere,
+            Some(SLEEP_KUBERNETES_MINOR..) => Self::DependsOnKubelets,
             _ => Self::Unknown,
         }
     }
@@ -43,7 +42,7 @@ pub(super) fn effective_minor(version: &Info) -> Option<u32> {
 pub(super) fn kubelet_knows_sleep(version: &str) -> bool {
     let mut parts = version.trim_start_matches('v').splitn(3, '.');
     let (major, minor_part) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-    minor(major, minor_part).is_some_and(|minor| minor >= SLEEP_IN_KUBELET)
+    minor(major, minor_part).is_some_and(|minor| minor >= SLEEP_KUBERNETES_MINOR)
 }
 
 /// An API server can behave as an older one (KEP-4330).

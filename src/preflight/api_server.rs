@@ -1,7 +1,11 @@
 //! The API server and the kubelets.
 
-use super::{check_id::CheckId, facts::PreflightFacts, result::CheckResult};
-use crate::constants::{MIN_KUBERNETES_MINOR, SLEEP_KUBERNETES_MINOR};
+use super::{
+    check_id::CheckId,
+    facts::{NodeFacts, PreflightFacts},
+    result::CheckResult,
+};
+use crate::constants::{MIN_KUBERNETES_MINOR, SLEEP_EVERYWHERE_MINOR, SLEEP_KUBERNETES_MINOR};
 
 pub(super) fn check(facts: &PreflightFacts) -> Vec<CheckResult> {
     let mut results = vec![version(facts), native_sleep(facts)];
@@ -27,6 +31,8 @@ fn version(facts: &PreflightFacts) -> CheckResult {
     result.hint("kubectl version")
 }
 
+const KNOWN: &str = "the API server and every kubelet know the native sleep";
+
 fn native_sleep(facts: &PreflightFacts) -> CheckResult {
     let id = CheckId::NativeSleep;
     let minor = facts.api_server.as_ref().ok().and_then(|server| server.minor);
@@ -35,12 +41,19 @@ fn native_sleep(facts: &PreflightFacts) -> CheckResult {
         (Some(minor @ ..SLEEP_KUBERNETES_MINOR), _) => {
             format!("Kubernetes 1.{minor} does not know")
         }
+        // Here the hook is a sleep, whatever a kubelet says that should not be there.
+        (Some(SLEEP_EVERYWHERE_MINOR..), Some(NodeFacts { name, kubelet_version, .. })) => {
+            let message = format!(
+                "the kubelet {kubelet_version} of node {name} is too old for the API server, and does \
+                 not know the native sleep: Pods there stop without waiting"
+            );
+            return id.warn(message).hint("kubectl get nodes");
+        }
+        (Some(SLEEP_EVERYWHERE_MINOR..), None) => return id.pass(KNOWN),
         (_, Some(node)) => {
             format!("the kubelet {} of node {} does not know", node.kubelet_version, node.name)
         }
-        (Some(_), None) if !facts.nodes.items.is_empty() => {
-            return id.pass("the API server and every kubelet know the native sleep");
-        }
+        (Some(_), None) if !facts.nodes.items.is_empty() => return id.pass(KNOWN),
         _ => "nothing shows that every kubelet knows".to_owned(),
     };
     id.warn(format!("{why} the native sleep: the hook is exec, which needs a shell in the image"))

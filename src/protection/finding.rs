@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{cause::FindingCause, hookless_pod::WorkloadReference};
+use super::{cause::FindingCause, hookless_pod::WorkloadReference, restartable::is_restartable};
 use crate::{
     injection::Reason,
     upstreams::{ObjectId, Target},
@@ -33,9 +33,6 @@ pub enum Subject {
     Object(ObjectId),
 }
 
-/// The kinds that `kubectl rollout restart` takes.
-const RESTARTABLE: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
-
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { namespace, subject, cause, pods, target } = self;
@@ -59,7 +56,7 @@ impl fmt::Display for Finding {
         if !cause.is_cured_by_restart() {
             return Ok(());
         }
-        if RESTARTABLE.contains(&kind.as_str()) {
+        if is_restartable(kind) {
             let kind = kind.to_ascii_lowercase();
             // Whoever creates a Pod chooses this name.
             let name = name.escape_default();

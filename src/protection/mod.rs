@@ -10,6 +10,7 @@ mod cause;
 mod finding;
 mod hookless_pod;
 mod lack;
+mod restartable;
 mod running_pods;
 
 pub use announcements::Announcements;

@@ -251,6 +251,11 @@ fn reconfigure(facts: &mut Facts, path: &str, value: Value) {
     facts.configurations = listed(&[changed]);
 }
 
+/// An API server whose kubelets may know the native sleep or not.
+fn older(facts: &mut Facts) {
+    facts.api_server = Ok(ApiServerFacts { version: "v1.31.0".to_owned(), minor: Some(31) });
+}
+
 #[rstest]
 // Kubernetes API
 #[case::oldest(|it: &mut Facts| it.api_server = Ok(ApiServerFacts { version: "v1.25.0".into(), minor: Some(25) }),
@@ -263,9 +268,13 @@ fn reconfigure(facts: &mut Facts, path: &str, value: Value) {
     CheckId::ApiServerVersion, Warning, "does not tell its version: forbidden")]
 #[case::api_without_sleep(|it: &mut Facts| it.api_server = Ok(ApiServerFacts { version: "v1.29.0".into(), minor: Some(29) }),
     CheckId::NativeSleep, Warning, "Kubernetes 1.29 does not know the native sleep: the hook is exec")]
-#[case::kubelet_without_sleep(|it: &mut Facts| it.nodes.items.push(node("v1.29.3", "")),
-    CheckId::NativeSleep, Warning, "the kubelet v1.29.3 of node n does not know")]
-#[case::no_nodes(|it: &mut Facts| it.nodes.items.clear(), CheckId::NativeSleep, Warning, "nothing shows")]
+#[case::kubelet_without_sleep(|it: &mut Facts| { older(it); it.nodes.items.push(node("v1.29.3", "")) },
+    CheckId::NativeSleep, Warning, "the kubelet v1.29.3 of node n does not know the native sleep: the hook is exec")]
+#[case::kubelet_that_is_too_old(|it: &mut Facts| it.nodes.items.push(node("v1.29.3", "")),
+    CheckId::NativeSleep, Warning, "the kubelet v1.29.3 of node n is too old for the API server")]
+#[case::no_nodes(|it: &mut Facts| { older(it); it.nodes.items.clear() }, CheckId::NativeSleep, Warning, "nothing shows")]
+#[case::no_nodes_where_every_kubelet_knows(|it: &mut Facts| it.nodes.items.clear(),
+    CheckId::NativeSleep, Pass, "the API server and every kubelet know the native sleep")]
 #[case::nodes_refused(|it: &mut Facts| it.nodes = unread(),
     CheckId::NativeSleep, Warning, "not all nodes can be read: forbidden")]
 // Permissions
@@ -658,9 +667,7 @@ fn the_report_is_for_people() {
 Kubernetes API
 --------------
 ✓ the API server is v1.36.1
-‼ nothing shows that every kubelet knows the native sleep: the hook is exec, which needs a shell in the image
-    try: kubectl get nodes
-    see docs/runbooks.md#native_sleep
+✓ the API server and every kubelet know the native sleep
 ‼ not all nodes can be read: nodes is forbidden
     try: kubectl auth can-i --list
     see docs/runbooks.md#native_sleep

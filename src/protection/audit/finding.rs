@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use strum::{EnumCount, EnumDiscriminants, IntoStaticStr, VariantArray};
 
+use super::super::restartable::is_restartable;
 use super::place::WorkloadPlace;
 use crate::constants::{
     DEFAULT_SHUTDOWN_RESERVE, DELAY_ANNOTATION, EXISTING_HOOK_ANNOTATION, INJECT_ENABLED,
@@ -136,7 +137,7 @@ impl AuditFinding {
     /// The command that mends it, or that shows more where no command mends it.
     pub fn command(&self, place: &WorkloadPlace) -> String {
         let namespace = &place.namespace;
-        let restart = || match place.is_restartable() {
+        let restart = || match is_restartable(&place.kind) {
             true => format!("kubectl -n {namespace} rollout restart {place}"),
             false => format!("kubectl -n {namespace} get {place} -o yaml"),
         };

@@ -19,8 +19,6 @@ pub struct WorkloadPlace {
     pub revision: String,
 }
 
-/// The kinds that `kubectl rollout restart` takes.
-const RESTARTABLE: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 /// By what the controllers of these kinds tell the Pods of their revisions apart.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 const REVISION_HASH: &str = "controller-revision-hash";
@@ -50,11 +48,6 @@ impl WorkloadPlace {
         });
         let revision = label(REVISION_HASH).unwrap_or_default();
         deployment.unwrap_or_else(|| of(&controller.kind, &controller.name, revision))
-    }
-
-    /// Whether `kubectl rollout restart` takes it.
-    pub(super) fn is_restartable(&self) -> bool {
-        RESTARTABLE.contains(&self.kind.as_str())
     }
 
     /// A merge patch of the Pod template.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use apisix_prestop_e2e::{
-    command::{apply, kubectl, run},
+    command::{apply, kubectl, run, run_with_input},
     installation::{self, NAME},
     namespace::{self, OPTED_IN, with_namespace, with_values},
     program::{Checked, apisix_prestop, check},
     provided_certificate::{self, Pair},
     reader::kubeconfig_of_reader,
+    replica,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use k8s_openapi::{
@@ -267,6 +268,40 @@ async fn a_certificate_that_ends_soon_is_named() -> Result<()> {
     let named = named.await;
     installation::uninstall().await?;
     named
+}
+
+/// A Node without a machine, of a kubelet without the native sleep.
+const NODE: &str = "
+apiVersion: v1
+kind: Node
+metadata: {name: check}
+spec: {providerID: 'azure:///subscriptions/none', unschedulable: true}
+";
+
+/// No webhook is there, which would learn of that Node.
+#[tokio::test]
+#[ignore = "needs a cluster: make e2e"]
+async fn what_nodes_need_is_named() -> Result<()> {
+    if !replica::are_possible() {
+        println!("skipped: CLUSTER=existing may not take a Node without a machine");
+        return Ok(());
+    }
+    installation::uninstall().await?;
+    run_with_input("kubectl", &["apply", "-f", "-"], NODE).await?;
+    let old = r#"{"status": {"nodeInfo": {"kubeletVersion": "v1.28.3"}}}"#;
+    let status = ["patch", "node", "check", "--subresource=status", "--type=merge", "--patch", old];
+    let patched = run("kubectl", &status).await;
+    let checked = check(&["--pre"]).await;
+    run("kubectl", &["delete", "node", "check"]).await?;
+    patched?;
+    let checked = checked?;
+    for line in [
+        "‼ the kubelet v1.28.3 of node check is too old for the API server",
+        "‼ AKS: its admissions enforcer ",
+    ] {
+        expect(&checked, line)?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
