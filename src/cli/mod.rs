@@ -7,6 +7,7 @@ mod controller;
 mod inject;
 mod injection;
 mod manifest_objects;
+mod object_name;
 mod plain_table;
 mod serve;
 mod tls;

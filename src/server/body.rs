@@ -67,7 +67,7 @@ async fn collect<'r>(body: &mut Body, room: &'r Room) -> Result<ReceivedBody<'r>
         if whole.is_empty() && body.is_end_stream() {
             return Ok(ReceivedBody { bytes: data, _room: None });
         }
-        // For what has arrived, not for what is announced: an announcement costs nothing.
+        // Counts what has arrived, not what is announced.
         let length = whole.len() + data.len();
         let free = BODY_ALLOWANCE_BYTES.max(whole.len());
         if length > free {
@@ -75,8 +75,12 @@ async fn collect<'r>(body: &mut Body, room: &'r Room) -> Result<ReceivedBody<'r>
             large.grow(length - free).await.ok_or(BodyError::NoRoom)?;
         }
         if whole.capacity() < length {
-            // A doubling would take twice what is counted.
-            whole.reserve_exact(data.len().max(whole.len() / 4));
+            // An ordinary body is copied once. Beyond the allowance, an announcement reserves nothing,
+            // and a doubling would take twice what is counted.
+            let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+            let ordinary = BODY_ALLOWANCE_BYTES.min(data.len().saturating_add(announced));
+            let more = if whole.is_empty() { ordinary } else { whole.len() / 4 };
+            whole.reserve_exact(data.len().max(more));
         }
         whole.extend_from_slice(&data);
     }

@@ -531,6 +531,8 @@ fn nothing_to_find_is_exit_code_0() {
 
 #[rstest]
 #[case::unknown_finding(&["audit", "--fail-on", "all"], "--fail-on <FINDINGS>")]
+#[case::namespace(&["audit", "-n", "../kube-system"], "--namespace <NAME>")]
+#[case::pod(&["audit", "--explain", "../x"], "--explain <POD>")]
 #[case::two_scopes(&["audit", "-A", "-n", "shop"], "--all-namespaces")]
 #[case::files_and_a_pod(&["audit", "-f", "x", "--explain", "web"], "--explain <POD>")]
 #[case::propagation(&["audit", "--propagation", "2h"], "--propagation <SECONDS>")]

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::super::{controller::ControllerArgs, injection::InjectionArgs};
+use super::super::{
+    controller::ControllerArgs,
+    injection::InjectionArgs,
+    object_name::{namespace_name, pod_name},
+};
 use crate::{
     protection::{AuditReport, Protection},
     units::Delay,
@@ -14,7 +18,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     /// The namespace. Without -n and -A, that of the kubeconfig
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = namespace_name)]
     pub namespace: Option<String>,
     /// All namespaces
     #[arg(short = 'A', long, conflicts_with = "namespace")]
@@ -28,7 +32,7 @@ pub struct AuditArgs {
     pub recursive: bool,
     /// Tell everything about one Pod of the namespace: what leads requests to it, what the webhook
     /// says of it, how it stops
-    #[arg(long, value_name = "POD", conflicts_with_all = ["all_namespaces", "output", "fail_on"])]
+    #[arg(long, value_name = "POD", value_parser = pod_name, conflicts_with_all = ["all_namespaces", "output", "fail_on"])]
     pub explain: Option<String>,
     /// What to write
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]

@@ -64,6 +64,10 @@ async fn read(args: AuditArgs, mut settings: AuditSettings) -> Result<Audited, A
     let scope = (!all_namespaces).then(|| namespace.clone());
     let mut read =
         ClusterAudit::read(client, scope, controller, settings, &is_opted_in, &progress).await;
+    if !all_namespaces && !read.may_have_namespace(&namespace) {
+        bar.finish_and_clear();
+        return Err(AuditError::NoNamespace(namespace));
+    }
     read.add_unread(unread);
     let audited = match explain {
         Some(pod) => Audited::Pod(read.explain(&namespace, &pod).await?),

@@ -21,6 +21,9 @@ pub enum AuditError {
     /// There is no cluster.
     #[error("{0}; KUBECONFIG names a file with a cluster, and -f audits manifests without one")]
     NoCluster(String),
+    /// There is no such namespace.
+    #[error("--namespace: there is no namespace {0}")]
+    NoNamespace(String),
     /// The Pod to explain cannot be read.
     #[error("--explain: {0}")]
     Explain(String),
@@ -36,7 +39,11 @@ impl AuditError {
     /// Whether other flags, another input or a cluster would help.
     pub const fn is_usage(&self) -> bool {
         match self {
-            Self::Flags(_) | Self::Manifests(_) | Self::NoCluster(_) | Self::Explain(_) => true,
+            Self::Flags(_)
+            | Self::Manifests(_)
+            | Self::NoCluster(_)
+            | Self::NoNamespace(_)
+            | Self::Explain(_) => true,
             Self::Write(_) | Self::Found(_) => false,
         }
     }

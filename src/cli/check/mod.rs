@@ -14,10 +14,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::upstreams::ReportFormat;
+use super::{object_name::namespace_name, upstreams::ReportFormat};
 use crate::{
     cluster::{ConnectError, NoAnswer, PreflightScope, connect, gather},
-    constants::{CHECK_INTERVAL, MAX_LABEL_BYTES},
+    constants::CHECK_INTERVAL,
     preflight::{CheckStatus, PreflightReport},
     units::WaitTime,
 };
@@ -70,16 +70,6 @@ pub struct CheckArgs {
     /// Reach the webhook through its Service, from a Pod of the cluster, instead of a port-forward
     #[arg(long, conflicts_with = "pre")]
     pub in_cluster: bool,
-}
-
-/// It is a part of the paths of requests.
-fn namespace_name(text: &str) -> Result<String, &'static str> {
-    let is_name = !text.is_empty()
-        && text.len() <= MAX_LABEL_BYTES
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    is_name.then(|| text.to_owned()).ok_or("expected up to 63 lowercase letters, digits and -")
 }
 
 /// Writes the report. A failed check is exit code 1, and no error: the report says it all.

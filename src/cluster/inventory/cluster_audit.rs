@@ -92,6 +92,12 @@ impl<'p> ClusterAudit<'p> {
         audit
     }
 
+    /// Whether there is a namespace of this name, as far as that is known.
+    pub(crate) fn may_have_namespace(&self, name: &str) -> bool {
+        let namespaces = &self.facts.namespaces;
+        namespaces.is_empty() || namespaces.contains_key(name)
+    }
+
     /// Adds what could not be read before.
     pub(crate) fn add_unread(&mut self, unread: Vec<String>) {
         self.facts.unread.splice(0..0, unread);

@@ -327,6 +327,9 @@ async fn what_somebody_may_not_read_is_named_and_the_rest_is_reported() -> Resul
         ensure!(report["summary"]["others"] == 1, "the Pod is counted: {report:#}");
         let all = apisix_prestop(&["audit", "-A", "-o", "json"], reader).await?;
         ensure!(all.stdout.contains("name a namespace that you may read: -n"), "{all:?}");
+        let none = apisix_prestop(&["audit", "-n", "none"], None).await?;
+        let message = "error: --namespace: there is no namespace none\n";
+        ensure!((none.code, &*none.stderr) == (2, message), "{none:?}");
         let none = apisix_prestop(&["audit", "-n", namespace, "--explain", "none"], None).await?;
         let message = format!("error: --explain: no Pod none in namespace {namespace}\n");
         ensure!((none.code, &*none.stderr) == (2, &*message), "{none:?}");
