@@ -39,6 +39,14 @@ impl Pod<'_> {
 }
 
 impl HookWait {
+    /// How long it sleeps, in seconds.
+    pub const fn seconds(self) -> Option<u64> {
+        match self {
+            Self::Sleeps(seconds) => Some(seconds),
+            Self::Missing | Self::EndsListener | Self::Unknown => None,
+        }
+    }
+
     fn of(container: &Container<'_>) -> Self {
         let lifecycle = container.lifecycle.as_ref();
         let Some(hook) = lifecycle.and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {

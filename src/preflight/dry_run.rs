@@ -59,7 +59,7 @@ fn fault(pod: &DryRunPod, namespace: &str, facts: &PreflightFacts) -> Option<Che
         all => format!("one of {}", all.join(", ")),
     };
     let result = match (pod.seconds(), pod.has_record()) {
-        (Some(seconds), _) if seconds >= grace => id.fail(format!(
+        (Some(seconds), _) if i64::try_from(seconds).map_or(true, |it| it >= grace) => id.fail(format!(
             "namespace {namespace}: the Pod sleeps {seconds} s, and {who} leaves it {grace} s to stop"
         )),
         (Some(_), true) => return None,

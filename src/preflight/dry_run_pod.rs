@@ -1,12 +1,11 @@
 //! The Pod of a dry run.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::listed::NamedMetadata;
-use crate::constants::{
-    INJECTED_ANNOTATION, KUBERNETES_DEFAULT_GRACE_PERIOD, TARGET_ALWAYS, TARGET_ANNOTATION,
-    WEBHOOK_NAME,
+use crate::{
+    constants::{INJECTED_ANNOTATION, TARGET_ALWAYS, TARGET_ANNOTATION, WEBHOOK_NAME},
+    injection::Pod,
 };
 
 /// The dry run in a namespace.
@@ -41,74 +40,38 @@ pub fn dry_run_pod() -> Value {
 }
 
 /// What is read of the Pod of a dry run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DryRunPod {
-    metadata: NamedMetadata,
-    spec: DryRunSpec,
+    seconds: Option<u64>,
+    has_record: bool,
+    grace: i64,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct DryRunSpec {
-    containers: Vec<DryRunContainer>,
-    termination_grace_period_seconds: Option<i64>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-struct DryRunContainer {
-    name: String,
-    lifecycle: DryRunLifecycle,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct DryRunLifecycle {
-    pre_stop: DryRunHook,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-struct DryRunHook {
-    sleep: Option<DryRunSleep>,
-    exec: DryRunExec,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-struct DryRunSleep {
-    seconds: i64,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-struct DryRunExec {
-    command: Vec<String>,
-}
-
-impl DryRunHook {
-    /// For how long it sleeps, if it does.
-    fn seconds(&self) -> Option<i64> {
-        let native = self.sleep.as_ref().map(|sleep| sleep.seconds);
-        native.or_else(|| self.exec.command.last()?.strip_prefix("sleep ")?.trim().parse().ok())
+impl<'de> Deserialize<'de> for DryRunPod {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let pod = Pod::deserialize(deserializer)?;
+        let wait = pod.hook_waits().find(|(container, _)| *container == DRY_RUN_CONTAINER);
+        Ok(Self {
+            seconds: wait.and_then(|(_, wait)| wait.seconds()),
+            has_record: pod.annotation(INJECTED_ANNOTATION).is_some(),
+            grace: pod.grace_period(),
+        })
     }
 }
 
 impl DryRunPod {
-    /// For how long its container sleeps, if it does.
-    pub(super) fn seconds(&self) -> Option<i64> {
-        let mut containers = self.spec.containers.iter();
-        containers.find(|it| it.name == DRY_RUN_CONTAINER)?.lifecycle.pre_stop.seconds()
+    /// For how long its container sleeps, in seconds, if it does.
+    pub(super) const fn seconds(&self) -> Option<u64> {
+        self.seconds
     }
 
     /// Whether it carries the record of an injection.
-    pub(super) fn has_record(&self) -> bool {
-        self.metadata.annotations.get(INJECTED_ANNOTATION).is_some()
+    pub(super) const fn has_record(&self) -> bool {
+        self.has_record
     }
 
     /// Its grace period, in seconds.
-    pub(super) fn grace(&self) -> i64 {
-        self.spec.termination_grace_period_seconds.unwrap_or(KUBERNETES_DEFAULT_GRACE_PERIOD)
+    pub(super) const fn grace(&self) -> i64 {
+        self.grace
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::manifest_objects::manifest_objects;
+use super::super::manifest_objects::{index_of, manifest_objects};
 use super::{args::AuditArgs, error::AuditError};
 use crate::{
     constants::{INJECT_ENABLED, INJECT_LABEL},
@@ -12,25 +12,15 @@ use crate::{
         AuditReport, AuditSettings, AuditedPod, Budget, NamespaceOptIn, PodLife, ProtectionAudit,
         Replication, WorkloadPlace,
     },
-    upstreams::{ClusterObject, UpstreamIndex, served_by},
 };
 
-#[expect(clippy::print_stderr, reason = "the report is for pipes, what is left out for people")]
 pub(super) fn audit(args: AuditArgs, settings: AuditSettings) -> Result<AuditReport, AuditError> {
     let AuditArgs { filename, recursive, namespace, controller, .. } = args;
     let namespace = namespace.as_deref().unwrap_or("default");
     let listed = manifest_objects(&filename, recursive)?;
-    let mut index = UpstreamIndex::new(controller.into());
+    let mut index = index_of(&listed, controller.into(), namespace);
     let mut namespaces = BTreeMap::from([(namespace.to_owned(), None)]);
-    for ListedObject { place, api_version, kind, value, .. } in &listed {
-        if let Some(kind) = served_by(api_version, kind, value) {
-            index.serve(kind, true);
-        }
-        match ClusterObject::from_manifest(api_version, kind, value, namespace) {
-            Ok(Some(object)) => index.apply(object),
-            Ok(None) => {}
-            Err(error) => eprintln!("skipped: {place}: {error}"),
-        }
+    for ListedObject { kind, value, .. } in &listed {
         let metadata = &value["metadata"];
         if let (true, Some(name)) = (kind == "Namespace", metadata["name"].as_str()) {
             let is_opted_in = metadata["labels"][INJECT_LABEL] == INJECT_ENABLED;
@@ -52,7 +42,7 @@ pub(super) fn audit(args: AuditArgs, settings: AuditSettings) -> Result<AuditRep
         let name = metadata["name"].as_str().or_else(|| metadata["generateName"].as_str());
         let workload = WorkloadPlace::new(namespace, kind, name.unwrap_or("(no name)"), "");
         let labels = pod.metadata.iter().flat_map(|metadata| metadata.labels.iter());
-        let target = snapshot.target(namespace, labels.collect::<Vec<_>>().into_iter());
+        let target = snapshot.target(namespace, labels);
         let containers = template["spec"]["containers"].as_array().into_iter().flatten();
         let audited = AuditedPod {
             pod: &pod,

@@ -10,10 +10,13 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::{controller::ControllerArgs, manifest_objects::manifest_objects};
+use super::{
+    controller::ControllerArgs,
+    manifest_objects::{index_of, manifest_objects},
+};
 use crate::{
     manifests::{ListedObject, ManifestError},
-    upstreams::{ClusterObject, StringMap, UpstreamIndex, UpstreamReport, Workload, served_by},
+    upstreams::{StringMap, UpstreamReport, Workload},
 };
 
 /// Why `upstreams` failed.
@@ -65,26 +68,14 @@ pub enum ReportFormat {
 }
 
 /// What cannot be read is named on stderr, and left out.
-#[expect(clippy::print_stderr, reason = "the report is for pipes, what is left out for people")]
 pub(super) fn upstreams(args: UpstreamsArgs) -> Result<(), UpstreamsError> {
     let UpstreamsArgs { filename, recursive, namespace, output, controller } = args;
     let listed = manifest_objects(&filename, recursive)?;
-    let mut index = UpstreamIndex::new(controller.into());
-    let mut workloads = Vec::new();
-    for ListedObject { place, api_version, kind, value, pod } in listed {
-        if let Some(kind) = served_by(&api_version, &kind, &value) {
-            index.serve(kind, true);
-        }
-        match ClusterObject::from_manifest(&api_version, &kind, &value, &namespace) {
-            Ok(Some(object)) => index.apply(object),
-            Ok(None) => {}
-            Err(error) => eprintln!("skipped: {place}: {error}"),
-        }
-        if let Some(pod) = pod {
-            workloads.push(workload(kind, &value, &pod, &namespace));
-        }
-    }
-    let report = index.report(workloads);
+    let mut index = index_of(&listed, controller.into(), &namespace);
+    let workloads = listed.into_iter().filter_map(|ListedObject { kind, value, pod, .. }| {
+        pod.map(|pod| workload(kind, &value, &pod, &namespace))
+    });
+    let report = index.report(workloads.collect());
     let mut stdout = io::stdout().lock();
     write(&report, output, &mut stdout)?;
     Ok(stdout.flush()?)

@@ -276,8 +276,7 @@ impl Facts {
             return;
         };
         let labels = pod.metadata.iter().flat_map(|metadata| metadata.labels.iter());
-        let target =
-            self.snapshot.target(object.namespace(), labels.collect::<Vec<_>>().into_iter());
+        let target = self.snapshot.target(object.namespace(), labels);
         let routed = match &target {
             Target::Upstream { route, .. } => self.routes.get(&route.route).map(String::as_str),
             _ => None,

@@ -157,13 +157,3 @@ impl AuditedPod<'_, '_> {
         }
     }
 }
-
-impl HookWait {
-    /// How long it sleeps, in seconds.
-    const fn seconds(self) -> Option<u64> {
-        match self {
-            Self::Sleeps(seconds) => Some(seconds),
-            Self::Missing | Self::EndsListener | Self::Unknown => None,
-        }
-    }
-}
