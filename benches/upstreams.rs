@@ -15,8 +15,8 @@ use std::{
 };
 
 use apisix_prestop::{
-    injection::{Pod, Policy},
-    protection::{HooklessPod, RunningPods},
+    injection::Pod,
+    protection::{AuditSettings, AuditedPod, NamespaceOptIn, PodLife, RunningPods, UnprotectedPod},
     upstreams::{
         ClusterObject, IngressController, Kind, ObjectId, Snapshot, Spec, StringMap, UpstreamIndex,
     },
@@ -87,13 +87,27 @@ fn pod(service: &str, name: &str) -> String {
     )
 }
 
+fn settings() -> AuditSettings {
+    AuditSettings { is_installed: true, ..AuditSettings::default() }
+}
+
 /// Takes a Pod as a watch does.
 fn apply(pods: &mut RunningPods, namespace: &str, service: usize, number: usize) {
     let service = format!("service-{service}");
     let name = format!("{service}-6f97d6db58-{number:05}");
     let text = pod(&service, &name);
-    let pod: Pod<'_> = serde_json::from_str(&text).unwrap();
-    pods.apply(namespace, &name, HooklessPod::of(&pod, "", &Policy::default()));
+    // The Pods of a ReplicaSet are created one after the other.
+    let created = format!("2026-01-01T00:00:{:02}Z", number % 60);
+    let audited = AuditedPod {
+        pod: &serde_json::from_str::<Pod<'_>>(&text).unwrap(),
+        life: PodLife::Running,
+        created: &created,
+        routed: None,
+        namespace: None,
+        is_probed: true,
+        hook_failed: false,
+    };
+    pods.apply(namespace, &name, &created, UnprotectedPod::of(&audited, "", &settings()));
 }
 
 /// The resident memory of the process, in bytes.
@@ -193,9 +207,11 @@ fn measure_pods(namespaces: usize, snapshot: &Snapshot) {
             }
         }
     }
+    let opt_in = NamespaceOptIn { is_opted_in: true, since: None };
     let found = |pods: &mut RunningPods| -> usize {
         let changed = pods.take_changed();
-        changed.iter().map(|namespace| pods.findings(namespace, snapshot).len()).sum()
+        let findings = changed.iter().map(|it| pods.findings(it, &opt_in, snapshot, &settings()));
+        findings.map(|findings| findings.len()).sum()
     };
     let workloads = found(&mut pods);
     let first_sync = started.elapsed();

@@ -2,7 +2,7 @@
 //! to leave its routes before they stop.
 //!
 //! [`injection`] is the pure core: from a Pod and a policy to a decision. [`upstreams`], just as pure,
-//! knows which Pods APISIX sends requests to, [`protection`] which of those run without a sleep, and
+//! knows which Pods APISIX sends requests to, [`protection`] which of those do not wait, and
 //! [`preflight`] what is wrong with an installation.
 //! Around them,
 //! [`admission`] reads and writes AdmissionReviews, [`server`] speaks HTTP, [`tls`] holds
@@ -17,6 +17,7 @@ mod cluster;
 pub mod constants;
 pub mod injection;
 pub mod manifests;
+mod object_name;
 pub mod preflight;
 pub mod protection;
 pub mod readiness;

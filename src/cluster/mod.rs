@@ -5,6 +5,7 @@ mod events;
 mod hook_choice;
 mod inventory;
 mod list_pages;
+mod namespace_text;
 mod opted_in;
 mod outdated_kubelet;
 mod pod_text;

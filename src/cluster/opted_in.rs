@@ -1,35 +1,43 @@
 //! Which namespaces have opted in.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, api::ApiResource, runtime::watcher};
 
 use super::{
+    namespace_text::opt_in,
     watch::{Follower, Index},
     watched_object::WatchedObject,
 };
-use crate::constants::{INJECT_ENABLED, INJECT_LABEL};
+use crate::{
+    constants::{INJECT_ENABLED, INJECT_LABEL},
+    protection::NamespaceOptIn,
+};
 
-/// The names of the namespaces that have opted in. It is empty until the API server has listed them.
+/// The namespaces that have opted in, by their names.
+pub(super) type OptIns = HashMap<String, NamespaceOptIn>;
+
+/// The namespaces that have opted in. There are none until the API server has listed them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OptedIn(Arc<ArcSwap<HashSet<String>>>);
+pub(crate) struct OptedIn(Arc<ArcSwap<OptIns>>);
 
 impl OptedIn {
     /// Whether the namespace `name` has opted in.
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.0.load().contains(name)
+        self.0.load().contains_key(name)
     }
 
-    /// The names now.
-    pub(super) fn names(&self) -> Arc<HashSet<String>> {
+    /// Those of now.
+    pub(super) fn now(&self) -> Arc<OptIns> {
         self.0.load_full()
     }
 
     #[cfg(test)]
     pub(super) fn of<const N: usize>(names: [&str; N]) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(names.map(str::to_owned).into())))
+        let opt_ins = names.map(|name| (name.to_owned(), NamespaceOptIn::default()));
+        Self(Arc::new(ArcSwap::from_pointee(opt_ins.into())))
     }
 
     /// Follows the namespaces of the cluster.
@@ -37,20 +45,22 @@ impl OptedIn {
         let api = Api::<WatchedObject>::all_with(client, &ApiResource::erase::<Namespace>(&()));
         let config = watcher::Config::default().labels(&format!("{INJECT_LABEL}={INJECT_ENABLED}"));
         let mut watch = Follower::new(api, config, "Namespace");
-        let mut names = Names::default();
+        let mut listed = OptInIndex::default();
         loop {
-            watch.follow(&mut names).await;
-            self.0.store(Arc::new(names.0.clone()));
+            watch.follow(&mut listed).await;
+            self.0.store(Arc::new(listed.0.clone()));
         }
     }
 }
 
 #[derive(Default)]
-struct Names(HashSet<String>);
+struct OptInIndex(OptIns);
 
-impl Index<WatchedObject> for Names {
+impl Index<WatchedObject> for OptInIndex {
     fn apply(&mut self, namespace: WatchedObject) {
-        self.0.insert(namespace.name().to_owned());
+        // The API server only shows those that have opted in.
+        let opt_in = opt_in(namespace.text(), &|_| true);
+        self.0.insert(namespace.name().to_owned(), opt_in);
     }
 
     fn delete(&mut self, namespace: WatchedObject) {
@@ -58,6 +68,7 @@ impl Index<WatchedObject> for Names {
     }
 
     fn reset(&mut self, namespaces: Vec<WatchedObject>) {
-        self.0 = namespaces.iter().map(|namespace| namespace.name().to_owned()).collect();
+        self.0.clear();
+        namespaces.into_iter().for_each(|namespace| self.apply(namespace));
     }
 }

@@ -2,10 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::{
-    cause::FindingCause,
-    finding::{Finding, Subject},
-};
+use super::finding::{Finding, Subject};
 use crate::constants::{MAX_FINDINGS_OF_A_NAMESPACE, SETTLED_AFTER};
 
 /// Which findings have been announced. Each is announced once for a workload and cause, when it has
@@ -16,7 +13,7 @@ pub struct Announcements {
     known: HashMap<FindingKey, Progress>,
 }
 
-type FindingKey = (Arc<str>, Subject, FindingCause);
+type FindingKey = (Arc<str>, Subject, &'static str);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
@@ -37,7 +34,8 @@ impl Announcements {
         for findings in namespaces {
             let mut announced = 0;
             let mut oldest = None::<(Duration, &Finding)>;
-            for finding in findings.iter().take(MAX_FINDINGS_OF_A_NAMESPACE) {
+            let worth = findings.iter().filter(|finding| finding.cause.is_announced());
+            for finding in worth.take(MAX_FINDINGS_OF_A_NAMESPACE) {
                 let key = key(finding);
                 let state = self.known.remove(&key).unwrap_or(Progress::Since(now));
                 match state {
@@ -73,5 +71,5 @@ impl Announcements {
 }
 
 fn key(finding: &Finding) -> FindingKey {
-    (finding.namespace.clone(), finding.subject.clone(), finding.cause)
+    (finding.namespace.clone(), finding.subject.clone(), finding.cause.as_str())
 }

@@ -1,27 +1,40 @@
 //! Why Pods are not protected.
 
-use crate::{injection::Reason, upstreams::Limit};
+use super::audit::{AuditFinding, AuditFindingName, Protection};
+use crate::upstreams::Limit;
 
 /// Why Pods are not protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FindingCause {
-    /// They have no sleep, and this is what the webhook would say of them now.
-    Pod(Reason),
+    /// What an audit finds about them.
+    Pod(AuditFinding),
     /// No sleep cures how requests get to them.
     Route(Limit),
 }
 
 impl FindingCause {
     /// Its name in metrics and Events.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Pod(reason) => reason.as_str(),
+            Self::Pod(finding) => finding.name().as_str(),
             Self::Route(limit) => limit.as_str(),
         }
     }
 
-    /// Whether Pods that start now are protected.
-    pub(super) const fn is_cured_by_restart(self) -> bool {
-        matches!(self, Self::Pod(reason) if reason.injects())
+    /// Which Pods it is about. `None` if it is about a Service or a route.
+    pub fn protection(&self) -> Option<Protection> {
+        self.finding().map(AuditFindingName::protection)
+    }
+
+    /// Whether a person should learn of it by an Event.
+    pub(super) fn is_announced(&self) -> bool {
+        self.finding().is_none_or(AuditFindingName::is_announced)
+    }
+
+    fn finding(&self) -> Option<AuditFindingName> {
+        match self {
+            Self::Pod(finding) => Some(finding.name()),
+            Self::Route(_) => None,
+        }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{cause::FindingCause, hookless_pod::WorkloadReference, restartable::is_restartable};
-use crate::{
-    injection::Reason,
-    upstreams::{ObjectId, Target},
+use super::{
+    audit::{Protection, WorkloadPlace},
+    cause::FindingCause,
+    unprotected_pod::WorkloadReference,
 };
+use crate::upstreams::{ObjectId, Target};
 
 /// What a person should know of the Pods of a workload, or of a Service or a route. Its `Display` is
 /// what an Event says.
@@ -36,33 +37,24 @@ pub enum Subject {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { namespace, subject, cause, pods, target } = self;
-        let reason = match cause {
+        let finding = match cause {
             FindingCause::Route(limit) => return f.write_str(limit.meaning()),
-            FindingCause::Pod(reason) => reason,
+            FindingCause::Pod(finding) => finding,
         };
-        let noun = if *pods == 1 { "Pod" } else { "Pods" };
-        let lack = match reason {
-            Reason::GraceTooShort => "with a sleep that the grace period cuts off",
-            Reason::GraceZero => "without a grace period, and so without a preStop sleep",
-            Reason::WindowsExec => {
-                "on Windows without a preStop sleep: hook exec has no shell there"
-            }
-            _ => "without a preStop sleep",
+        let verb = match (finding.name().protection(), *pods == 1) {
+            (Protection::Short, true) => "Pod does not wait long enough before it stops",
+            (Protection::Short, false) => "Pods do not wait long enough before they stop",
+            (_, true) => "Pod does not wait before it stops",
+            (_, false) => "Pods do not wait before they stop",
         };
-        write!(f, "{pods} {noun} {lack} ({target})")?;
+        write!(f, "{pods} {verb} ({target}): {finding}")?;
         let Subject::Workload(WorkloadReference { kind, name, .. }) = subject else {
             return Ok(());
         };
-        if !cause.is_cured_by_restart() {
-            return Ok(());
-        }
-        if is_restartable(kind) {
-            let kind = kind.to_ascii_lowercase();
-            // Whoever creates a Pod chooses this name.
-            let name = name.escape_default();
-            write!(f, "; restart to protect: kubectl rollout restart {kind}/{name} -n {namespace}")
-        } else {
-            write!(f, "; restart to protect: Pods that start now have one")
+        let place = WorkloadPlace::new(namespace, kind, name, "");
+        match finding.name().is_cured_by_restart() {
+            true if !place.is_restartable() => f.write_str("; Pods that start now wait"),
+            _ => write!(f, "; try: {}", finding.command(&place)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which running Pods APISIX sends requests to although nothing makes them wait before they stop.
+//! Which running Pods APISIX sends requests to although they do not wait before they stop.
 //!
 //! Everything here is pure. [`RunningPods`] takes the Pods of a cluster as they change, and
 //! [`findings`](RunningPods::findings) compares them with what is known of targets.
@@ -8,10 +8,8 @@ mod announcements;
 mod audit;
 mod cause;
 mod finding;
-mod hookless_pod;
-mod lack;
-mod restartable;
 mod running_pods;
+mod unprotected_pod;
 
 pub use announcements::Announcements;
 pub use audit::{
@@ -21,5 +19,5 @@ pub use audit::{
 };
 pub use cause::FindingCause;
 pub use finding::{Finding, Subject};
-pub use hookless_pod::{HooklessPod, WorkloadReference};
 pub use running_pods::RunningPods;
+pub use unprotected_pod::{UnprotectedPod, WorkloadReference};

@@ -1,4 +1,4 @@
-//! The running Pods that lack a sleep.
+//! The running Pods that do not wait long enough before they stop.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -6,16 +6,17 @@ use std::{
 };
 
 use super::{
+    audit::{AuditFinding, AuditSettings, NamespaceOptIn, overlooked},
     cause::FindingCause,
     finding::{Finding, Subject},
-    hookless_pod::{ENTRY_BYTES, HooklessPod},
+    unprotected_pod::{ENTRY_BYTES, UnprotectedPod},
 };
 use crate::{
     constants::MAX_NAMESPACE_BYTES,
     upstreams::{Snapshot, Target},
 };
 
-/// The running Pods that lack a sleep. A Pod that has one takes no memory.
+/// The running Pods that do not wait long enough before they stop. A Pod that does takes no memory.
 #[derive(Debug, Default)]
 pub struct RunningPods {
     namespaces: HashMap<Arc<str>, NamespacePods>,
@@ -24,24 +25,37 @@ pub struct RunningPods {
 
 #[derive(Debug, Default)]
 struct NamespacePods {
-    by_name: HashMap<Box<str>, Arc<HooklessPod>>,
-    /// How many Pods are equal.
-    counts: HashMap<Arc<HooklessPod>, usize>,
+    by_name: HashMap<Box<str>, Running>,
+    /// How many Pods are equal, and of these, how many were created at the same time.
+    counts: HashMap<Arc<UnprotectedPod>, BTreeMap<Arc<str>, usize>>,
     bytes: usize,
 }
 
+#[derive(Debug, PartialEq, Eq)]
+struct Running {
+    pod: Arc<UnprotectedPod>,
+    created: Arc<str>,
+}
+
 impl RunningPods {
-    /// A Pod was created or has changed. `None` if it does not lack a sleep.
-    pub fn apply(&mut self, namespace: &str, name: &str, pod: Option<HooklessPod>) {
+    /// A Pod, created at `created`, has changed. `None` if it waits long enough.
+    pub fn apply(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        created: &str,
+        pod: Option<UnprotectedPod>,
+    ) {
         let earlier = self.namespaces.get(namespace).and_then(|pods| pods.by_name.get(name));
-        if earlier.map(|pod| &**pod) == pod.as_ref() {
+        let earlier = earlier.map(|it| (&*it.pod, &*it.created));
+        if earlier == pod.as_ref().map(|pod| (pod, created)) {
             return;
         }
         let namespace = self.changes(namespace);
         let pods = self.namespaces.entry(namespace.clone()).or_default();
         pods.remove(name);
         if let Some(pod) = pod {
-            pods.insert(name, pod);
+            pods.insert(name, created, pod);
         }
         if pods.by_name.is_empty() {
             self.namespaces.remove(&namespace);
@@ -50,10 +64,10 @@ impl RunningPods {
 
     /// A Pod was deleted.
     pub fn delete(&mut self, namespace: &str, name: &str) {
-        self.apply(namespace, name, None);
+        self.apply(namespace, name, "", None);
     }
 
-    /// `listed` are all Pods that lack a sleep: those of one namespace, or those of all.
+    /// `listed` are all Pods that do not wait long enough: those of one namespace, or those of all.
     pub fn replace(&mut self, namespace: Option<&str>, mut listed: Self) {
         let Some(namespace) = namespace else {
             self.changed.extend(self.namespaces.drain().map(|(namespace, _)| namespace));
@@ -73,24 +87,38 @@ impl RunningPods {
         std::mem::take(&mut self.changed)
     }
 
-    /// What a person should know of a namespace.
-    pub fn findings(&self, namespace: &Arc<str>, snapshot: &Snapshot) -> Vec<Finding> {
+    /// What a person should know of a namespace that has opted in.
+    pub fn findings(
+        &self,
+        namespace: &Arc<str>,
+        opt_in: &NamespaceOptIn,
+        snapshot: &Snapshot,
+        settings: &AuditSettings,
+    ) -> Vec<Finding> {
         let mut workloads = BTreeMap::<_, Finding>::new();
         let counts = self.namespaces.get(namespace).into_iter().flat_map(|pods| &pods.counts);
-        for (pod, count) in counts {
+        for (pod, times) in counts {
             let target = snapshot.target(namespace, pod.labels.iter());
             if !matches!(target, Target::Upstream { .. }) {
                 continue;
             }
-            let finding =
-                workloads.entry((&pod.workload, pod.reason.as_str())).or_insert_with(|| Finding {
-                    namespace: namespace.clone(),
-                    subject: Subject::Workload(pod.workload.clone()),
-                    cause: FindingCause::Pod(pod.reason),
-                    pods: 0,
-                    target,
-                });
-            finding.pods += count;
+            for (created, count) in times {
+                let found = match &pod.finding {
+                    AuditFinding::CreatedWithoutWebhook => {
+                        overlooked(created, Some(opt_in), target.since(), settings)
+                    }
+                    found => found.clone(),
+                };
+                let finding =
+                    workloads.entry((&pod.workload, found.name())).or_insert_with(|| Finding {
+                        namespace: namespace.clone(),
+                        subject: Subject::Workload(pod.workload.clone()),
+                        cause: FindingCause::Pod(found),
+                        pods: 0,
+                        target: target.clone(),
+                    });
+                finding.pods += count;
+            }
         }
         let limits = snapshot.limits(namespace).iter().map(|(object, limit)| Finding {
             namespace: namespace.clone(),
@@ -115,30 +143,37 @@ impl RunningPods {
 }
 
 impl NamespacePods {
-    fn insert(&mut self, name: &str, pod: HooklessPod) {
-        let known = self.counts.get_key_value(&pod).map(|(pod, _)| pod.clone());
+    fn insert(&mut self, name: &str, created: &str, pod: UnprotectedPod) {
+        let known = self.counts.get_key_value(&pod);
+        let known_time = known.and_then(|(_, times)| times.get_key_value(created));
         let more = if known.is_some() { 0 } else { pod.bytes() };
-        let bytes = self.bytes + more + name.len() + ENTRY_BYTES;
+        let more_time = if known_time.is_some() { 0 } else { created.len() + ENTRY_BYTES };
+        let bytes = self.bytes + more + more_time + name.len() + ENTRY_BYTES;
         // Nobody who may create Pods in a namespace takes the memory of all. What is left out counts
         // when others are gone and the Pods are listed again.
         if bytes > MAX_NAMESPACE_BYTES {
             return;
         }
+        let created = known_time.map_or_else(|| created.into(), |(created, _)| created.clone());
+        let pod = known.map_or_else(|| Arc::new(pod), |(pod, _)| pod.clone());
         self.bytes = bytes;
-        let pod = known.unwrap_or_else(|| Arc::new(pod));
-        *self.counts.entry(pod.clone()).or_default() += 1;
-        self.by_name.insert(name.into(), pod);
+        *self.counts.entry(pod.clone()).or_default().entry(created.clone()).or_default() += 1;
+        self.by_name.insert(name.into(), Running { pod, created });
     }
 
     fn remove(&mut self, name: &str) {
-        let Some(pod) = self.by_name.remove(name) else { return };
+        let Some(Running { pod, created }) = self.by_name.remove(name) else { return };
         self.bytes -= name.len() + ENTRY_BYTES;
-        if let Some(count) = self.counts.get_mut(&pod) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&pod);
-                self.bytes -= pod.bytes();
-            }
+        let Some(times) = self.counts.get_mut(&pod) else { return };
+        let Some(count) = times.get_mut(&created) else { return };
+        *count -= 1;
+        if *count == 0 {
+            times.remove(&created);
+            self.bytes -= created.len() + ENTRY_BYTES;
+        }
+        if times.is_empty() {
+            self.counts.remove(&pod);
+            self.bytes -= pod.bytes();
         }
     }
 }

@@ -274,7 +274,7 @@ impl UpstreamIndex {
             .positions_of(service)
             .map(|(route, position)| NamedBy {
                 is_indirect: position.is_indirect,
-                route: Arc::new(RouteRule { route: route.clone(), rule: position.rule.clone() }),
+                route: Arc::new(self.rule(route, position)),
                 subset: position.subset.clone(),
             })
             .collect();
@@ -289,6 +289,12 @@ impl UpstreamIndex {
         }
         routes.shrink_to_fit();
         routes
+    }
+
+    /// The rule of a route that has a position.
+    pub(super) fn rule(&self, route: &ObjectId, position: &Position) -> RouteRule {
+        let created = self.objects.get(route).and_then(|object| object.created.clone());
+        RouteRule { route: route.clone(), rule: position.rule.clone(), created }
     }
 
     /// The positions that name a Service, with their routes.

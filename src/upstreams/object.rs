@@ -55,6 +55,8 @@ pub struct ClusterObject {
     pub annotations: StringMap,
     /// What the rules read of its spec.
     pub spec: Spec,
+    /// When it was created, as Kubernetes writes it, if that is known.
+    pub created: Option<Arc<str>>,
     /// How long the text was that it was read from, in bytes.
     pub bytes: usize,
 }
@@ -108,13 +110,19 @@ impl ClusterObject {
         let read = annotations.iter().filter(|(key, _)| Self::reads_annotation(key));
         let annotations = read.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let labels = if id.kind == Kind::Namespace { labels } else { StringMap::default() };
-        Self { id, labels, annotations, spec, bytes: 0 }
+        Self { id, labels, annotations, spec, created: None, bytes: 0 }
     }
 
     /// The same, read from a text of so many bytes.
     #[must_use]
     pub fn with_bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
+    }
+
+    /// The same, created at `created`.
+    #[must_use]
+    pub fn with_created(self, created: Option<Arc<str>>) -> Self {
+        Self { created, ..self }
     }
 
     /// Whether a rule reads an annotation.

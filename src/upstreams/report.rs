@@ -11,7 +11,7 @@ use super::{
     object::{ObjectId, Spec},
     snapshot::Snapshot,
     string_map::StringMap,
-    target::{RouteRule, Target},
+    target::Target,
 };
 
 /// Which Services and workloads are upstreams, and why.
@@ -135,8 +135,7 @@ impl UpstreamIndex {
         let mut routes = BTreeSet::new();
         let mut target = TargetKind::None;
         for (route, position) in self.positions_of(id) {
-            let rule = RouteRule { route: route.clone(), rule: position.rule.clone() };
-            routes.insert(rule.to_string());
+            routes.insert(self.rule(route, position).to_string());
             let kind =
                 if position.is_indirect { TargetKind::Indirect } else { TargetKind::Upstream };
             target = target.min(kind);

@@ -12,6 +12,8 @@ pub struct RouteRule {
     pub route: ObjectId,
     /// The rule.
     pub rule: Option<Arc<str>>,
+    /// When the route was created, if that is known.
+    pub created: Option<Arc<str>>,
 }
 
 impl fmt::Display for RouteRule {
@@ -45,6 +47,16 @@ pub enum Target {
     },
     /// No Service selects it.
     NoService,
+}
+
+impl Target {
+    /// Since when APISIX has a route to the Pod, if it has one and that is known.
+    pub fn since(&self) -> Option<&str> {
+        match self {
+            Self::Upstream { route, .. } => route.created.as_deref(),
+            Self::Unknown | Self::Service { .. } | Self::NoService => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {

@@ -9,7 +9,7 @@ use std::{
 use support::repository;
 
 /// The rooms from the top down. A room uses only what is below it.
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 13] = [
     "cli",
     "certificates",
     "cluster",
@@ -20,6 +20,7 @@ const ROOMS: [&str; 12] = [
     "preflight",
     "injection",
     "upstreams",
+    "object_name",
     "units",
     "constants",
 ];

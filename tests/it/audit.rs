@@ -295,6 +295,34 @@ fn pods_count_by_workload_and_revision() {
     assert_eq!(summary, expected, "{report:#?}");
 }
 
+/// Whoever creates a Pod chooses what its owner is called, and a manifest can have any names.
+#[rstest]
+#[case::ends_the_command("shop", "Deployment", "web;id")]
+#[case::is_another_command("shop", "Deployment", "$(id)")]
+#[case::is_a_flag("shop", "Deployment", "--all")]
+#[case::clears_the_terminal("shop", "Deployment", "web\u{1b}[2J")]
+#[case::kind_that_ends_the_command("shop", "Deployment;id;", "web")]
+#[case::namespace_that_ends_the_command("shop;id", "Deployment", "web")]
+fn no_name_becomes_a_part_of_a_command(
+    #[case] namespace: &str,
+    #[case] kind: &str,
+    #[case] name: &str,
+) {
+    let place = WorkloadPlace::new(namespace, kind, name, "");
+    for finding in
+        [Facts::new().without_hook(), Facts::new().hook(json!({"sleep": {"seconds": 2}}))]
+    {
+        let findings = finding.audited(|pod| pod.findings(&finding.settings));
+        assert_eq!(findings[0].command(&place), "kubectl get pods --all-namespaces");
+    }
+    let spec = json!({"maxUnavailable": 5, "selector": {"matchLabels": {"app": "web"}}});
+    let budget = Budget::read(name, &json!({"spec": spec}).to_string()).unwrap();
+    let report = report(&[Facts::new(), Facts::new()], |audit| audit.budget("shop", &budget));
+    let command = &report.workloads[0].findings[0].command;
+    let is_plain = name == "web";
+    assert_eq!(command.contains(name), is_plain, "{command}");
+}
+
 #[rstest]
 #[case::several(json!({"replicas": 2}), &[])]
 #[case::one(json!({"replicas": 1}), &["single_replica"])]

@@ -8,8 +8,11 @@ use std::{
 
 use apisix_prestop::{
     constants::{MAX_FINDINGS_OF_A_NAMESPACE, MAX_NAMESPACE_BYTES, SETTLED_AFTER},
-    injection::{GracePolicy, Hook, Pod, Policy},
-    protection::{Announcements, Finding, HooklessPod, RunningPods},
+    injection::{GracePolicy, Hook, Pod, Policy, Targets},
+    protection::{
+        Announcements, AuditSettings, AuditedPod, Finding, NamespaceOptIn, PodLife, Protection,
+        RunningPods, UnprotectedPod,
+    },
     upstreams::{
         ClusterObject as Object, IngressController as Controller, Snapshot, UpstreamIndex,
         VersionChoice,
@@ -36,11 +39,47 @@ fn pod(name: &str, change: &Value) -> Value {
     pod
 }
 
-fn hookless(pod: &Value, policy: &Policy) -> Option<HooklessPod> {
-    let text = pod.to_string();
-    let pod: Pod<'_> = serde_json::from_str(&text).unwrap();
-    HooklessPod::of(&pod, "uid-of-the-pod", policy)
+const CREATED: &str = "2026-01-02T00:00:00Z";
+
+fn settings(policy: Policy) -> AuditSettings {
+    AuditSettings { policy, is_installed: true, propagation: None }
 }
+
+/// Passes on what is known of a Pod, of its namespace and of its route.
+fn audited<T>(
+    pod: &Value,
+    namespace: Option<&NamespaceOptIn>,
+    then: impl FnOnce(&AuditedPod<'_, '_>) -> T,
+) -> T {
+    let text = pod.to_string();
+    then(&AuditedPod {
+        pod: &serde_json::from_str::<Pod<'_>>(&text).unwrap(),
+        life: PodLife::Running,
+        created: CREATED,
+        routed: namespace.map(|_| ROUTED),
+        namespace,
+        is_probed: true,
+        hook_failed: false,
+    })
+}
+
+fn unprotected(pod: &Value, policy: Policy) -> Option<UnprotectedPod> {
+    audited(pod, None, |pod| UnprotectedPod::of(pod, "uid-of-the-pod", &settings(policy)))
+}
+
+/// Takes a Pod as a watch does.
+fn apply(pods: &mut RunningPods, namespace: &str, name: &str, pod: &Value) {
+    pods.apply(namespace, name, CREATED, unprotected(pod, Policy::default()));
+}
+
+/// What is found in a namespace that opted in before its Pods were created.
+fn look(pods: &RunningPods, namespace: &str, snapshot: &Snapshot) -> Vec<Finding> {
+    let opt_in = NamespaceOptIn { is_opted_in: true, since: None };
+    pods.findings(&namespace.into(), &opt_in, snapshot, &settings(Policy::default()))
+}
+
+/// When the routes of [`snapshot`] were created.
+const ROUTED: &str = "2026-01-03T00:00:00Z";
 
 /// The targets in a namespace `shop` in which a route names the Service `web`, and none the Service
 /// `internal`.
@@ -63,7 +102,7 @@ fn snapshot(services: &[Value]) -> Snapshot {
     for object in services.iter().chain([&class, &route]) {
         let text = |field: &str| object[field].as_str().unwrap();
         let parsed = Object::from_manifest(text("apiVersion"), text("kind"), object, "shop");
-        index.apply(parsed.unwrap().unwrap());
+        index.apply(parsed.unwrap().unwrap().with_created(Some(ROUTED.into())));
     }
     index.snapshot()
 }
@@ -89,20 +128,21 @@ fn preset(policy: &str) -> Policy {
     match policy {
         "exec" => Policy { hook: Hook::Exec, ..Policy::default() },
         "never" => Policy { grace: GracePolicy::Never, ..Policy::default() },
-        "targets" => {
-            Policy { targets: apisix_prestop::injection::Targets::Upstreams, ..Policy::default() }
-        }
+        "targets" => Policy { targets: Targets::Upstreams, ..Policy::default() },
         _ => Policy::default(),
     }
 }
 
 #[rstest]
-#[case::no_hook("", json!({}), Some("hook_missing"))]
-#[case::no_hook_and_targets_upstreams("targets", json!({}), Some("hook_missing"))]
+#[case::no_hook("", json!({}), Some("created_without_webhook"))]
+#[case::no_hook_and_targets_upstreams("targets", json!({}), Some("created_before_route"))]
 #[case::own_hook("", json!({"spec": {"containers": [{"name": "app", "lifecycle": {"preStop": {"exec": {"command": ["x"]}}}}]}}), None)]
-#[case::own_sleep("", json!({"spec": {"containers": [{"name": "app", "lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}]}}), None)]
-#[case::own_sleep_that_is_cut_off("", json!({"spec": {"terminationGracePeriodSeconds": 30, "containers": [{"name": "app", "lifecycle": {"preStop": {"sleep": {"seconds": 60}}}}]}}), Some("grace_too_short"))]
-#[case::one_of_two_containers("", json!({"spec": {"containers": [{"name": "app", "lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}, {"name": "proxy"}]}}), Some("hook_missing"))]
+#[case::own_hook_that_stops_the_server("", json!({"spec": {"containers": [{"name": "app", "lifecycle": {"preStop": {"exec": {"command": ["nginx", "-s", "quit"]}}}}]}}), Some("hook_ends_listener"))]
+#[case::own_sleep("", json!({"spec": {"containers": [{"name": "app", "lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}]}}), None)]
+#[case::own_sleep_that_is_short("", json!({"spec": {"containers": [{"name": "app", "lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}]}}), Some("sleep_short"))]
+#[case::own_sleep_and_its_own_delay("", json!({"metadata": {"annotations": {"apisix-prestop/delay": "3s"}}, "spec": {"containers": [{"name": "app", "lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}]}}), None)]
+#[case::own_sleep_that_is_cut_off("", json!({"spec": {"terminationGracePeriodSeconds": 30, "containers": [{"name": "app", "lifecycle": {"preStop": {"sleep": {"seconds": 60}}}}]}}), Some("grace_cuts_hook"))]
+#[case::one_of_two_containers("", json!({"spec": {"containers": [{"name": "app", "lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}, {"name": "proxy"}]}}), Some("created_without_webhook"))]
 #[case::injected("", json!({"metadata": {"annotations": {"apisix-prestop/injected": "app=5s"}}, "spec": {"containers": [{"name": "app", "lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}]}}), None)]
 #[case::injected_with_another_delay("", json!({"metadata": {"annotations": {"apisix-prestop/injected": "app=9s"}}, "spec": {"containers": [{"name": "app", "lifecycle": {"preStop": {"sleep": {"seconds": 9}}}}]}}), None)]
 #[case::opted_out("", json!({"metadata": {"labels": {"apisix-prestop/inject": "disabled"}}}), None)]
@@ -111,59 +151,121 @@ fn preset(policy: &str) -> Policy {
 #[case::job("", json!({"metadata": {"ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u", "controller": true}]}}), None)]
 #[case::mirror("", json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}), None)]
 #[case::too_large("", json!({"metadata": {"ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "x".repeat(300), "uid": "u", "controller": true}]}}), None)]
+#[case::too_large_with_a_short_sleep("", json!({"metadata": {"ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "x".repeat(300), "uid": "u", "controller": true}]}, "spec": {"containers": [{"name": "app", "lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}]}}), None)]
 #[case::windows_exec("exec", json!({"spec": {"os": {"name": "windows"}}}), Some("windows_exec"))]
 #[case::no_grace_period("never", json!({"spec": {"terminationGracePeriodSeconds": 0}}), Some("grace_zero"))]
 fn whether_a_pod_counts(#[case] policy: &str, #[case] change: Value, #[case] reason: Option<&str>) {
-    let found = hookless(&pod("web-1-a", &change), &preset(policy));
-    assert_eq!(found.as_ref().map(|pod| pod.reason.as_str()), reason, "{change:#}");
+    let pod = pod("web-1-a", &change);
+    let settings = settings(preset(policy));
+    let mut pods = RunningPods::default();
+    pods.apply("shop", "web-1-a", CREATED, unprotected(&pod, settings.policy));
+    let opt_in = NamespaceOptIn { is_opted_in: true, since: None };
+    let found = pods.findings(&"shop".into(), &opt_in, &plain(), &settings);
+    let found = found.first().map(|finding| finding.cause.as_str());
+    assert_eq!(found, reason, "{change:#}");
+    // An audit says the same, unless it is no problem or somebody has decided for it.
+    let audited = audited(&pod, Some(&opt_in), |pod| pod.findings(&settings));
+    let audited = audited.first().map(|finding| finding.name()).filter(|name| name.is_watched());
+    let is_too_large = change["metadata"]["ownerReferences"][0]["name"]
+        .as_str()
+        .is_some_and(|name| name.len() > 253);
+    if !is_too_large {
+        assert_eq!(audited.map(|name| name.as_str()), reason, "{change:#}");
+    }
+}
+
+#[rstest]
+#[case::before_the_label(Some("2026-01-02T00:00:01Z"), "all", "created_before_opt_in")]
+#[case::with_the_label(Some(CREATED), "all", "created_without_webhook")]
+#[case::after_the_label(Some("2026-01-01T00:00:00Z"), "all", "created_without_webhook")]
+#[case::before_the_route_that_does_not_matter(None, "all", "created_without_webhook")]
+#[case::before_the_route(None, "targets", "created_before_route")]
+#[case::before_both(Some(ROUTED), "targets", "created_before_opt_in")]
+fn why_a_pod_has_no_hook(#[case] since: Option<&str>, #[case] policy: &str, #[case] reason: &str) {
+    let settings = settings(preset(policy));
+    let mut pods = RunningPods::default();
+    for (name, created) in [("old", CREATED), ("new", "2026-01-09T00:00:00Z")] {
+        let pod = unprotected(&pod(name, &json!({})), settings.policy);
+        pods.apply("shop", name, created, pod);
+    }
+    let opt_in = NamespaceOptIn { is_opted_in: true, since: since.map(str::to_owned) };
+    let found = pods.findings(&"shop".into(), &opt_in, &plain(), &settings);
+    let found: BTreeMap<_, _> = found.iter().map(|it| (it.cause.as_str(), it.pods)).collect();
+    let mut expected = BTreeMap::from([("created_without_webhook", 1)]);
+    *expected.entry(reason).or_default() += 1;
+    assert_eq!(found, expected, "the label is of {since:?}");
 }
 
 #[test]
 fn only_pods_to_which_a_route_leads_are_found() {
     let mut pods = RunningPods::default();
-    let policy = Policy::default();
-    let shop = Arc::from("shop");
     for (name, app) in [("a", "web"), ("b", "web"), ("c", "internal"), ("d", "worker")] {
-        let pod = hookless(&pod(name, &json!({"metadata": {"labels": {"app": app}}})), &policy);
-        assert!(pod.is_some());
-        pods.apply("shop", name, pod);
+        apply(&mut pods, "shop", name, &pod(name, &json!({"metadata": {"labels": {"app": app}}})));
     }
-    pods.apply("other", "e", hookless(&pod("e", &json!({})), &policy));
-    let expected = "2 Pods without a preStop sleep (upstream of ApisixRoute shop/route#all via \
-                    Service web); restart to protect: Pods that start now have one";
-    assert_eq!(texts(&pods.findings(&shop, &plain())), [expected]);
-    assert_eq!(texts(&pods.findings(&Arc::from("other"), &plain())), Vec::<String>::new());
-    assert_eq!(texts(&pods.findings(&shop, &Snapshot::default())), Vec::<String>::new());
+    apply(&mut pods, "other", "e", &pod("e", &json!({})));
+    let expected = "2 Pods do not wait before they stop (upstream of ApisixRoute shop/route#all \
+                    via Service web): created while the webhook did not answer, or before it was \
+                    installed; Pods that start now wait";
+    assert_eq!(texts(&look(&pods, "shop", &plain())), [expected]);
+    assert_eq!(texts(&look(&pods, "other", &plain())), Vec::<String>::new());
+    assert_eq!(texts(&look(&pods, "shop", &Snapshot::default())), Vec::<String>::new());
     pods.delete("shop", "a");
-    pods.apply("shop", "b", None);
-    assert_eq!(texts(&pods.findings(&shop, &plain())), Vec::<String>::new());
+    pods.apply("shop", "b", CREATED, None);
+    assert_eq!(texts(&look(&pods, "shop", &plain())), Vec::<String>::new());
     let changed: HashSet<_> = pods.take_changed().iter().map(ToString::to_string).collect();
     assert_eq!(changed, HashSet::from(["shop", "other"].map(str::to_owned)));
     assert!(pods.take_changed().is_empty());
 }
 
 #[rstest]
-#[case("Deployment", "web", "kubectl rollout restart deployment/web -n shop")]
-#[case("StatefulSet", "db", "kubectl rollout restart statefulset/db -n shop")]
-#[case("DaemonSet", "node", "kubectl rollout restart daemonset/node -n shop")]
-#[case("Rollout", "web", "Pods that start now have one")]
+#[case("Deployment", "web", "try: kubectl -n shop rollout restart deployment/web")]
+#[case("StatefulSet", "db", "try: kubectl -n shop rollout restart statefulset/db")]
+#[case("DaemonSet", "node", "try: kubectl -n shop rollout restart daemonset/node")]
+#[case("Rollout", "web", "Pods that start now wait")]
+#[case::a_name_that_would_end_the_command(
+    "Deployment",
+    "web;id",
+    "try: kubectl get pods --all-namespaces"
+)]
+#[case::a_name_that_clears_the_terminal(
+    "Deployment",
+    "a\nb\u{1b}[2J",
+    "try: kubectl get pods --all-namespaces"
+)]
+#[case::a_kind_that_would_end_the_command("Deployment;id", "web", "Pods that start now wait")]
 fn what_an_event_advises(#[case] kind: &str, #[case] name: &str, #[case] advice: &str) {
     let owner = json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "u", "controller": true}]);
     let pod = pod("x", &json!({"metadata": {"ownerReferences": owner}}));
     let mut pods = RunningPods::default();
-    pods.apply("shop", "x", hookless(&pod, &Policy::default()));
-    let findings = texts(&pods.findings(&Arc::from("shop"), &plain()));
-    assert!(findings[0].ends_with(&format!("; restart to protect: {advice}")), "{findings:?}");
+    apply(&mut pods, "shop", "x", &pod);
+    let findings = texts(&look(&pods, "shop", &plain()));
+    assert!(findings[0].ends_with(&format!("; {advice}")), "{findings:?}");
 }
 
-#[test]
-fn what_a_pod_says_of_its_owner_stays_on_its_line() {
-    let owner = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "a\nb\u{1b}[2J", "uid": "u", "controller": true}]);
-    let pod = pod("x", &json!({"metadata": {"ownerReferences": owner}}));
+#[rstest]
+#[case::no_sleep("", json!({}), "1 Pod does not wait before it stops", true)]
+#[case::short("", json!({"lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}), "1 Pod does not wait long enough before it stops", false)]
+#[case::cut_off("", json!({"lifecycle": {"preStop": {"sleep": {"seconds": 60}}}}), "1 Pod does not wait long enough before it stops", true)]
+#[case::stops_the_server("", json!({"lifecycle": {"preStop": {"exec": {"command": ["nginx", "-s", "quit"]}}}}), "1 Pod does not wait before it stops", false)]
+fn what_an_event_says_and_whether_there_is_one(
+    #[case] policy: &str,
+    #[case] container: Value,
+    #[case] says: &str,
+    #[case] is_announced: bool,
+) {
+    let mut with_name = json!({"name": "app"});
+    json_patch::merge(&mut with_name, &container);
+    let pod = pod("x", &json!({"spec": {"containers": [with_name]}}));
     let mut pods = RunningPods::default();
-    pods.apply("shop", "x", hookless(&pod, &Policy::default()));
-    let findings = texts(&pods.findings(&Arc::from("shop"), &plain()));
-    assert!(findings[0].chars().all(|c| c.is_ascii_graphic() || c == ' '), "{findings:?}");
+    pods.apply("shop", "x", CREATED, unprotected(&pod, preset(policy)));
+    let findings = look(&pods, "shop", &plain());
+    assert!(findings[0].to_string().starts_with(says), "{}", findings[0]);
+    let mut announcements = Announcements::default();
+    announcements.next([&*findings].into_iter(), Duration::ZERO);
+    let announced = announcements.next([&*findings].into_iter(), SETTLED_AFTER);
+    assert_eq!(announced.is_some(), is_announced, "{}", findings[0]);
+    let is_short = findings[0].cause.protection() == Some(Protection::Short);
+    assert_eq!(is_short, says.contains("long enough"), "{}", findings[0]);
 }
 
 #[test]
@@ -171,9 +273,9 @@ fn a_pod_without_a_controller_stands_for_itself() {
     let mut pods = RunningPods::default();
     for name in ["one", "two"] {
         let pod = pod(name, &json!({"metadata": {"ownerReferences": null}}));
-        pods.apply("shop", name, hookless(&pod, &Policy::default()));
+        apply(&mut pods, "shop", name, &pod);
     }
-    assert_eq!(pods.findings(&Arc::from("shop"), &plain()).len(), 2);
+    assert_eq!(look(&pods, "shop", &plain()).len(), 2);
 }
 
 #[rstest]
@@ -183,7 +285,7 @@ fn a_pod_without_a_controller_stands_for_itself() {
 #[case(json!({}), &[])]
 fn what_no_sleep_cures_is_found(#[case] spec: Value, #[case] causes: &[&str]) {
     let snapshot = snapshot(&[service("web", &spec)]);
-    let findings = RunningPods::default().findings(&Arc::from("shop"), &snapshot);
+    let findings = look(&RunningPods::default(), "shop", &snapshot);
     let services =
         findings.iter().filter(|finding| format!("{:?}", finding.subject).contains("Service"));
     let found: Vec<_> = services.map(|finding| finding.cause.as_str()).collect();
@@ -215,19 +317,23 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// A Pod of one of four kinds: two that are found, one that no route leads to, one that has a sleep.
-fn of_kind(name: u8, kind: u8) -> Option<HooklessPod> {
+fn of_kind(name: u8, kind: u8) -> Option<UnprotectedPod> {
     let app = ["web", "web", "worker", "web"][usize::from(kind)];
-    let grace = if kind == 1 { 30 } else { 3 };
-    let seconds = if kind == 1 { 60 } else { 1 };
+    let seconds = if kind == 1 { 60 } else { 5 };
     let lifecycle = match kind {
         1 | 3 => json!({"preStop": {"sleep": {"seconds": seconds}}}),
         _ => Value::Null,
     };
     let change = json!({
         "metadata": {"labels": {"app": app}},
-        "spec": {"terminationGracePeriodSeconds": grace, "containers": [{"name": "app", "lifecycle": lifecycle}]},
+        "spec": {"terminationGracePeriodSeconds": 30, "containers": [{"name": "app", "lifecycle": lifecycle}]},
     });
-    hookless(&pod(&name.to_string(), &change), &Policy::default())
+    unprotected(&pod(&name.to_string(), &change), Policy::default())
+}
+
+/// When a Pod was created: some at the same time.
+fn created(name: u8, kind: u8) -> String {
+    format!("2026-01-0{}T00:00:00Z", 1 + (name + kind) % 3)
 }
 
 proptest! {
@@ -236,6 +342,11 @@ proptest! {
     #[test]
     fn whatever_happens_what_is_found_is_what_is_there(events in prop::collection::vec(event(), 0..40)) {
         let snapshot = plain();
+        // Some Pods are older than the opt-in, some are not.
+        let opt_in = NamespaceOptIn { is_opted_in: true, since: Some(created(1, 0)) };
+        let found = |pods: &RunningPods, namespace: &Arc<str>| {
+            pods.findings(namespace, &opt_in, &snapshot, &settings(Policy::default()))
+        };
         let mut pods = RunningPods::default();
         let mut there = BTreeMap::<(u8, u8), u8>::new();
         let mut shown = BTreeMap::<u8, Vec<String>>::new();
@@ -243,7 +354,7 @@ proptest! {
         for event in events {
             match event {
                 Event::Apply(ns, name, kind) => {
-                    pods.apply(&namespace(ns), &name.to_string(), of_kind(name, kind));
+                    pods.apply(&namespace(ns), &name.to_string(), &created(name, kind), of_kind(name, kind));
                     there.insert((ns, name), kind);
                 }
                 Event::Delete(ns, name) => {
@@ -255,7 +366,7 @@ proptest! {
                     there.retain(|(ns, _), _| only.is_some_and(|only| only != *ns));
                     for (name, kind) in listed {
                         let ns = only.unwrap_or(name % 3);
-                        list.apply(&namespace(ns), &name.to_string(), of_kind(name, kind));
+                        list.apply(&namespace(ns), &name.to_string(), &created(name, kind), of_kind(name, kind));
                         there.insert((ns, name), kind);
                     }
                     let only = only.map(namespace);
@@ -265,15 +376,15 @@ proptest! {
             // Only what is said to have changed is looked at again.
             for changed in pods.take_changed() {
                 let ns = (0..3).find(|ns| *namespace(*ns) == *changed).unwrap();
-                shown.insert(ns, texts(&pods.findings(&changed, &snapshot)));
+                shown.insert(ns, texts(&found(&pods, &changed)));
             }
             let mut fresh = RunningPods::default();
             for ((ns, name), kind) in &there {
-                fresh.apply(&namespace(*ns), &name.to_string(), of_kind(*name, *kind));
+                fresh.apply(&namespace(*ns), &name.to_string(), &created(*name, *kind), of_kind(*name, *kind));
             }
             for ns in 0..3 {
                 let name = Arc::from(namespace(ns));
-                let expected = texts(&fresh.findings(&name, &snapshot));
+                let expected = texts(&found(&fresh, &name));
                 let shown = shown.get(&ns).cloned().unwrap_or_default();
                 prop_assert_eq!(&shown, &expected, "in {} with {:?}", name, there);
             }
@@ -293,21 +404,21 @@ fn a_namespace_takes_no_more_than_its_share() {
     for i in 0..2000 {
         let name = format!("pod-{i}");
         let pod = pod(&name, &json!({"metadata": {"labels": labels(i)}}));
-        pods.apply("shop", &name, hookless(&pod, &Policy::default()));
+        apply(&mut pods, "shop", &name, &pod);
     }
-    let found = pods.findings(&Arc::from("shop"), &plain())[0].pods;
+    let found = look(&pods, "shop", &plain())[0].pods;
     let each = 60 * (63 + 64);
     assert!(found < MAX_NAMESPACE_BYTES / each, "{found} Pods are kept");
     assert!(found > 100, "only {found} Pods are kept");
     // Another namespace has all of its own.
-    pods.apply("other", "a", hookless(&pod("a", &json!({})), &Policy::default()));
+    apply(&mut pods, "other", "a", &pod("a", &json!({})));
     assert!(pods.take_changed().contains("other"));
     // What is gone makes room.
     for i in 0..2000 {
         pods.delete("shop", &format!("pod-{i}"));
     }
-    pods.apply("shop", "last", hookless(&pod("last", &json!({})), &Policy::default()));
-    assert_eq!(pods.findings(&Arc::from("shop"), &plain())[0].pods, 1);
+    apply(&mut pods, "shop", "last", &pod("last", &json!({})));
+    assert_eq!(look(&pods, "shop", &plain())[0].pods, 1);
 }
 
 /// The findings of `workloads` ReplicaSets in a namespace.
@@ -317,9 +428,9 @@ fn findings(namespace: &str, workloads: usize) -> Vec<Finding> {
         let name = format!("web-{i:04}");
         let owner = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": name, "controller": true}]);
         let pod = pod(&name, &json!({"metadata": {"ownerReferences": owner}}));
-        pods.apply("shop", &name, hookless(&pod, &Policy::default()));
+        apply(&mut pods, "shop", &name, &pod);
     }
-    let mut findings = pods.findings(&Arc::from("shop"), &plain());
+    let mut findings = look(&pods, "shop", &plain());
     findings.iter_mut().for_each(|finding| finding.namespace = namespace.into());
     findings
 }

@@ -1,6 +1,6 @@
 //! Reads what an audit needs.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, StatefulSet},
@@ -14,10 +14,10 @@ use kube::{
 
 use super::{
     super::{
-        list_pages::list_pages, pod_text::PodText, read_error::in_time, upstreams,
-        watched_object::WatchedObject,
+        list_pages::list_pages, namespace_text::opt_in, pod_text::PodText, read_error::in_time,
+        upstreams, watched_object::WatchedObject,
     },
-    narrow::{EventText, created, is_probed, opt_in},
+    narrow::{EventText, is_probed},
 };
 use crate::{
     constants::{API_REQUEST_TIMEOUT, MAX_AUDITED_PAGES, MAX_FAILED_HOOKS},
@@ -26,7 +26,7 @@ use crate::{
         AuditReport, AuditSettings, AuditedPod, Budget, ExplainedStep, NamespaceOptIn,
         ProtectionAudit, Replication, WorkloadPlace, explain,
     },
-    upstreams::{IngressController, Kind, ObjectId, Snapshot, StringMap, Target, UpstreamIndex},
+    upstreams::{IngressController, Kind, Snapshot, StringMap, Target, UpstreamIndex},
 };
 
 /// Why a Pod cannot be explained.
@@ -67,8 +67,6 @@ pub(crate) struct ClusterAudit<'p> {
 struct Facts {
     unread: Vec<String>,
     namespaces: BTreeMap<String, NamespaceOptIn>,
-    /// When each route was created.
-    routes: HashMap<ObjectId, String>,
     snapshot: Snapshot,
     /// The namespaces, and the beginning of the names, of Pods whose hook could not be run.
     failed_hooks: HashSet<(String, String)>,
@@ -170,7 +168,7 @@ impl<'p> ClusterAudit<'p> {
             }
             let resource = upstreams::resource(kind, version);
             let mut count = 0;
-            let Facts { namespaces, routes, .. } = &mut self.facts;
+            let namespaces = &mut self.facts.namespaces;
             let (is_opted_in, progress) = (self.is_opted_in, self.progress);
             let take = |object: &WatchedObject| {
                 count += 1;
@@ -178,11 +176,6 @@ impl<'p> ClusterAudit<'p> {
                 if kind == Kind::Namespace {
                     let opt_in = opt_in(object.text(), is_opted_in);
                     namespaces.insert(object.name().to_owned(), opt_in);
-                }
-                if kind.is_route()
-                    && let Some(created) = created(object.text())
-                {
-                    routes.insert(upstreams::id(object, kind), created);
                 }
                 index.apply(upstreams::cluster_object(object, kind));
             };
@@ -277,15 +270,11 @@ impl Facts {
         };
         let labels = pod.metadata.iter().flat_map(|metadata| metadata.labels.iter());
         let target = self.snapshot.target(object.namespace(), labels);
-        let routed = match &target {
-            Target::Upstream { route, .. } => self.routes.get(&route.route).map(String::as_str),
-            _ => None,
-        };
         let audited = AuditedPod {
             pod: &pod,
             life: more.life(),
             created: more.created(),
-            routed,
+            routed: target.since(),
             namespace: self.namespaces.get(object.namespace()),
             is_probed: is_probed(text),
             hook_failed: pod.metadata.as_ref().is_some_and(|metadata| {
@@ -293,6 +282,6 @@ impl Facts {
                 self.failed_hooks.contains(&(namespace.to_owned(), name.to_owned()))
             }),
         };
-        then(WorkloadPlace::of(object.namespace(), &pod), &audited, target);
+        then(WorkloadPlace::of(object.namespace(), &pod), &audited, target.clone());
     }
 }

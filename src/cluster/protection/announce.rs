@@ -20,6 +20,7 @@ use super::super::{
 };
 use crate::{
     injection::Metadata,
+    object_name::is_object_name,
     protection::{Finding, Subject, WorkloadReference},
     upstreams::ObjectId,
 };
@@ -127,31 +128,4 @@ async fn regarding(client: &Client, finding: &Finding) -> Result<Option<ObjectRe
         }
     };
     Ok(Some(object_reference(object, &finding.namespace)))
-}
-
-/// Whether the API server would call an object so. Everything else could lead to another path.
-fn is_object_name(name: &str) -> bool {
-    let is_plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-    !name.is_empty() && name.bytes().all(is_plain) && !name.contains("..") && !name.starts_with('.')
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("web-5d8f", true)]
-    #[case("web.example", true)]
-    #[case("", false)]
-    #[case(".", false)]
-    #[case("..", false)]
-    #[case("a/../../secrets/b", false)]
-    #[case("a%2fb", false)]
-    #[case("a?watch=1", false)]
-    fn only_a_name_becomes_part_of_a_path(#[case] name: &str, #[case] good: bool) {
-        assert_eq!(is_object_name(name), good, "{name:?}");
-    }
 }

@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::protection::{Finding, FindingCause};
+use crate::protection::{Finding, Protection};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FindingLabels {
@@ -20,6 +20,7 @@ struct FindingLabels {
 #[derive(Clone, Debug)]
 pub(crate) struct ProtectionMetrics {
     unprotected_pods: Family<FindingLabels, Gauge>,
+    short_pods: Family<FindingLabels, Gauge>,
     limited_routes: Family<FindingLabels, Gauge>,
     leading: Gauge,
     failing: Gauge,
@@ -30,14 +31,20 @@ impl ProtectionMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             unprotected_pods: Family::default(),
+            short_pods: Family::default(),
             limited_routes: Family::default(),
             leading: Gauge::default(),
             failing: Gauge::default(),
         };
         registry.register(
             "unprotected_pods",
-            "Running Pods that APISIX sends requests to and that have no preStop sleep",
+            "Running Pods that APISIX sends requests to and that do not wait before they stop",
             metrics.unprotected_pods.clone(),
+        );
+        registry.register(
+            "short_pods",
+            "Running Pods that APISIX sends requests to and that do not wait long enough before they stop",
+            metrics.short_pods.clone(),
         );
         registry.register(
             "limited_upstreams",
@@ -46,7 +53,7 @@ impl ProtectionMetrics {
         );
         registry.register(
             "leading",
-            "1 for the replica that watches Pods and shows those without a sleep",
+            "1 for the replica that watches Pods and shows those that do not wait",
             metrics.leading.clone(),
         );
         registry.register(
@@ -73,9 +80,13 @@ impl ProtectionMetrics {
     fn place(
         &self,
         namespace: &str,
-        (is_pod, reason): (bool, &'static str),
+        (protection, reason): (Option<Protection>, &'static str),
     ) -> (&Family<FindingLabels, Gauge>, FindingLabels) {
-        let family = if is_pod { &self.unprotected_pods } else { &self.limited_routes };
+        let family = match protection {
+            Some(Protection::Unprotected) => &self.unprotected_pods,
+            Some(_) => &self.short_pods,
+            None => &self.limited_routes,
+        };
         (family, FindingLabels { namespace: namespace.to_owned(), reason })
     }
 
@@ -90,18 +101,20 @@ impl ProtectionMetrics {
     /// Another replica shows them.
     pub(super) fn clear(&self) {
         self.unprotected_pods.clear();
+        self.short_pods.clear();
         self.limited_routes.clear();
         self.fail(0);
     }
 }
 
-/// How many Pods, or how many Services and routes, by cause.
-fn counts(findings: &[Finding]) -> BTreeMap<(bool, &'static str), i64> {
+/// How many Pods by how well they are protected, or how many Services and routes, and by cause.
+fn counts(findings: &[Finding]) -> BTreeMap<(Option<Protection>, &'static str), i64> {
     let mut counts = BTreeMap::new();
     for finding in findings {
-        let is_pod = matches!(finding.cause, FindingCause::Pod(_));
-        let more = if is_pod { i64::try_from(finding.pods).unwrap_or(i64::MAX) } else { 1 };
-        *counts.entry((is_pod, finding.cause.as_str())).or_default() += more;
+        let protection = finding.cause.protection();
+        let pods = i64::try_from(finding.pods).unwrap_or(i64::MAX);
+        let more = if protection.is_some() { pods } else { 1 };
+        *counts.entry((protection, finding.cause.as_str())).or_default() += more;
     }
     counts
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{
     super::{watch::Index, watched_object::WatchedObject},
     scope::Scope,
-    watched_pod::hookless,
+    term_context::settings,
+    watched_pod::note,
 };
 use crate::{admission::Reviewer, protection::RunningPods};
 
@@ -37,14 +38,13 @@ impl Index<WatchedObject> for PodIndex {
     }
 
     fn list(&mut self, pod: WatchedObject) -> Option<WatchedObject> {
-        let hookless = hookless(&pod, &self.reviewer.policy());
-        self.listed.apply(pod.namespace(), pod.name(), hookless);
+        note(&mut self.listed, &pod, &settings(&self.reviewer));
         None
     }
 
     fn apply(&mut self, pod: WatchedObject) {
-        let hookless = hookless(&pod, &self.reviewer.policy());
-        with(&self.pods, |pods| pods.apply(pod.namespace(), pod.name(), hookless));
+        let settings = settings(&self.reviewer);
+        with(&self.pods, |pods| note(pods, &pod, &settings));
     }
 
     fn delete(&mut self, pod: WatchedObject) {

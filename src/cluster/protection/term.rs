@@ -1,7 +1,7 @@
 //! What the replica does that holds the Lease.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,11 +10,14 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    super::watch::{Follower, WatchState},
+    super::{
+        opted_in::OptIns,
+        watch::{Follower, WatchState},
+    },
     announce::announce,
     pod_index::{PodIndex, SharedPods, with},
     scope::Scope,
-    term_context::TermContext,
+    term_context::{TermContext, settings},
 };
 use crate::{
     constants::{ANNOUNCEMENT_INTERVAL, API_REQUEST_TIMEOUT, FINDINGS_INTERVAL, PODS_OF_A_PAGE},
@@ -31,7 +34,7 @@ pub(super) struct Term<'c> {
     followers: BTreeMap<Scope, AbortOnDropHandle<()>>,
     failing: Arc<Mutex<BTreeSet<Scope>>>,
     snapshot: Snapshot,
-    opted_in: Arc<HashSet<String>>,
+    opted_in: Arc<OptIns>,
     /// What is shown, of each namespace with findings.
     findings: HashMap<Arc<str>, Vec<Finding>>,
     announcements: Announcements,
@@ -68,7 +71,7 @@ impl<'c> Term<'c> {
     /// Starts and ends watches, so that they cover the namespaces that have opted in.
     fn follow(&mut self) {
         let now: BTreeSet<_> = self.followers.keys().cloned().collect();
-        let scopes = Scope::of(self.context.opted_in.names().iter(), &now);
+        let scopes = Scope::of(self.context.opted_in.now().keys(), &now);
         for scope in now.difference(&scopes) {
             self.followers.remove(scope);
             with(&self.pods, |pods| pods.replace(scope.namespace(), Default::default()));
@@ -106,19 +109,18 @@ impl<'c> Term<'c> {
     /// Looks again at the namespaces in which something may have changed.
     fn find(&mut self) {
         let snapshot = self.context.known.load().snapshot.clone();
-        let opted_in = self.context.opted_in.names();
+        let opted_in = self.context.opted_in.now();
+        let settings = settings(&self.context.reviewer);
         let mut changed = with(&self.pods, |pods| pods.take_changed());
         changed.extend(snapshot.changed_since(&self.snapshot));
-        if *opted_in != *self.opted_in {
-            let changed_mind = opted_in.symmetric_difference(&self.opted_in);
-            changed.extend(changed_mind.map(|namespace| namespace.as_str().into()));
+        for (opted_in, other) in [(&opted_in, &self.opted_in), (&self.opted_in, &opted_in)] {
+            let differs = opted_in.iter().filter(|(name, opt_in)| other.get(*name) != Some(opt_in));
+            changed.extend(differs.map(|(name, _)| name.as_str().into()));
         }
         for namespace in changed {
-            let findings = if opted_in.contains(&*namespace) {
-                with(&self.pods, |pods| pods.findings(&namespace, &snapshot))
-            } else {
-                Vec::new()
-            };
+            let findings = opted_in.get(&*namespace).map_or_else(Vec::new, |opt_in| {
+                with(&self.pods, |pods| pods.findings(&namespace, opt_in, &snapshot, &settings))
+            });
             let before = self.findings.get(&namespace).map(Vec::as_slice).unwrap_or_default();
             self.context.metrics.show(&namespace, before, &findings);
             if findings.is_empty() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::{super::opted_in::OptedIn, metrics::ProtectionMetrics};
-use crate::{admission::Reviewer, upstreams::KnownTargets};
+use crate::{admission::Reviewer, protection::AuditSettings, upstreams::KnownTargets};
 
 /// What the search for Pods that are not protected depends on.
 pub(crate) struct TermContext {
@@ -19,4 +19,9 @@ pub(crate) struct TermContext {
     pub(crate) metrics: ProtectionMetrics,
     /// Whether to write Events.
     pub(crate) announces: bool,
+}
+
+/// What running Pods are compared with.
+pub(super) fn settings(reviewer: &Reviewer) -> AuditSettings {
+    AuditSettings { policy: reviewer.policy(), is_installed: true, propagation: None }
 }

@@ -9,4 +9,4 @@ mod watched;
 pub(crate) use follow::UpstreamWatch;
 pub(crate) use metrics::UpstreamMetrics;
 pub(super) use served::{always_served, served};
-pub(super) use watched::{cluster_object, id, resource};
+pub(super) use watched::{cluster_object, resource};

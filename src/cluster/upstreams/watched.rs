@@ -1,5 +1,7 @@
 //! An object of a kind that the rules read.
 
+use std::sync::Arc;
+
 use kube::api::ApiResource;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -16,14 +18,15 @@ struct ObjectText<'a> {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct ObjectTextMetadata {
+    creation_timestamp: Option<String>,
     labels: Option<StringMap>,
     annotations: Option<StringMap>,
 }
 
 /// What identifies an object of a kind.
-pub(in crate::cluster) fn id(object: &WatchedObject, kind: Kind) -> ObjectId {
+pub(super) fn id(object: &WatchedObject, kind: Kind) -> ObjectId {
     ObjectId::new(kind, object.namespace(), object.name())
 }
 
@@ -36,8 +39,10 @@ pub(in crate::cluster) fn cluster_object(object: &WatchedObject, kind: Kind) -> 
         tracing::debug!(object = %id, %error, "cannot read the spec");
         Spec::Empty
     });
-    let ObjectTextMetadata { labels, annotations } = metadata;
+    let ObjectTextMetadata { creation_timestamp, labels, annotations } = metadata;
     ClusterObject::new(id, labels.unwrap_or_default(), annotations.unwrap_or_default(), spec)
+        // Only the age of routes matters.
+        .with_created(creation_timestamp.filter(|_| kind.is_route()).map(Arc::from))
         .with_bytes(text.len())
 }
 

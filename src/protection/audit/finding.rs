@@ -5,16 +5,18 @@ use std::fmt;
 use serde::Serialize;
 use strum::{EnumCount, EnumDiscriminants, IntoStaticStr, VariantArray};
 
-use super::super::restartable::is_restartable;
 use super::place::WorkloadPlace;
-use crate::constants::{
-    DEFAULT_SHUTDOWN_RESERVE, DELAY_ANNOTATION, EXISTING_HOOK_ANNOTATION, INJECT_ENABLED,
-    INJECT_LABEL,
+use crate::{
+    constants::{
+        DEFAULT_SHUTDOWN_RESERVE, DELAY_ANNOTATION, EXISTING_HOOK_ANNOTATION, INJECT_ENABLED,
+        INJECT_LABEL,
+    },
+    object_name::is_object_name,
 };
 
 /// What an audit finds about Pods to which APISIX sends requests, or about their workload. Its
 /// `Display` is one sentence without its end.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, EnumDiscriminants)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumDiscriminants)]
 #[strum_discriminants(
     name(AuditFindingName),
     derive(PartialOrd, Ord, EnumCount, IntoStaticStr, VariantArray, Serialize),
@@ -126,6 +128,26 @@ impl AuditFindingName {
             | Self::ReadinessMissing => Protection::Protected,
         }
     }
+
+    /// Whether Pods that start now are protected.
+    pub const fn is_cured_by_restart(self) -> bool {
+        matches!(
+            self,
+            Self::CreatedBeforeOptIn | Self::CreatedBeforeRoute | Self::CreatedWithoutWebhook
+        )
+    }
+
+    /// Whether Pods with this finding are a problem that nobody has decided for.
+    pub const fn is_watched(self) -> bool {
+        let is_decided = matches!(self, Self::OptedOut | Self::DelayZero);
+        !is_decided && !matches!(self.protection(), Protection::Protected)
+    }
+
+    /// Whether a person should learn of it by an Event. The author of a hook has read about it when
+    /// the Pod was created, and a new delay makes all Pods of a cluster short.
+    pub const fn is_announced(self) -> bool {
+        self.is_watched() && !matches!(self, Self::HookEndsListener | Self::SleepShort)
+    }
 }
 
 impl AuditFinding {
@@ -137,7 +159,10 @@ impl AuditFinding {
     /// The command that mends it, or that shows more where no command mends it.
     pub fn command(&self, place: &WorkloadPlace) -> String {
         let namespace = &place.namespace;
-        let restart = || match is_restartable(&place.kind) {
+        if !place.is_an_object() {
+            return "kubectl get pods --all-namespaces".to_owned();
+        }
+        let restart = || match place.is_restartable() {
             true => format!("kubectl -n {namespace} rollout restart {place}"),
             false => format!("kubectl -n {namespace} get {place} -o yaml"),
         };
@@ -187,6 +212,9 @@ impl AuditFinding {
             Self::AllAtOnce => place.patch(
                 r#"{"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}}}"#,
             ),
+            Self::BudgetWithoutEffect { budget } if !is_object_name(budget) => {
+                format!("kubectl -n {namespace} get poddisruptionbudgets")
+            }
             Self::BudgetWithoutEffect { budget } => format!(
                 "kubectl -n {namespace} patch poddisruptionbudget {budget} --type merge --patch \
                  '{{\"spec\": {{\"minAvailable\": null, \"maxUnavailable\": 1}}}}'"

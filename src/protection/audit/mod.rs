@@ -6,6 +6,7 @@
 
 mod explanation;
 mod finding;
+mod lack;
 mod place;
 mod pod;
 mod protection_audit;
@@ -15,6 +16,7 @@ mod report;
 pub use explanation::{ExplainedStep, explain};
 pub use finding::{AuditFinding, AuditFindingName, Protection};
 pub use place::WorkloadPlace;
+pub(super) use pod::overlooked;
 pub use pod::{AuditSettings, AuditedPod, NamespaceOptIn, PodLife};
 pub use protection_audit::ProtectionAudit;
 pub use replication::{Budget, ReplicaAmount, Replication};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::injection::Pod;
+use crate::{injection::Pod, object_name::is_object_name};
 
 /// A workload and one of its revisions.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,6 +48,18 @@ impl WorkloadPlace {
         });
         let revision = label(REVISION_HASH).unwrap_or_default();
         deployment.unwrap_or_else(|| of(&controller.kind, &controller.name, revision))
+    }
+
+    /// Whether there can be such an object. Whoever creates a Pod chooses what its owner is called,
+    /// and a manifest can have any names: they must not become a part of a command.
+    pub(super) fn is_an_object(&self) -> bool {
+        let is_kind = |kind: &str| kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_object_name(&self.namespace) && is_object_name(&self.name) && is_kind(&self.kind)
+    }
+
+    /// Whether `kubectl rollout restart` starts its Pods anew.
+    pub(in crate::protection) fn is_restartable(&self) -> bool {
+        matches!(self.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
     }
 
     /// A merge patch of the Pod template.

@@ -1,7 +1,9 @@
 //! What is known of one Pod, and what that comes to.
 
-use super::super::lack::{Lack, reason_now};
-use super::finding::AuditFinding;
+use super::{
+    finding::AuditFinding,
+    lack::{Lack, reason_now},
+};
 use crate::{
     constants::DELAY_ANNOTATION,
     injection::{HookWait, Pod, Policy, Targets},
@@ -139,21 +141,25 @@ impl AuditedPod<'_, '_> {
                 () if !is_opted_in => Some(AuditFinding::NotOptedIn),
                 // The webhook adds the hook to its Pods.
                 () if is_template => None,
-                () => Some(self.overlooked(settings)),
+                () => Some(overlooked(self.created, self.namespace, self.routed, settings)),
             },
         }
     }
+}
 
-    /// Why the webhook did not add a hook that it would add now.
-    fn overlooked(&self, settings: &AuditSettings) -> AuditFinding {
-        let is_before = |time: Option<&str>| time.is_some_and(|time| self.created < time);
-        let since = self.namespace.and_then(|namespace| namespace.since.as_deref());
-        if is_before(since) {
-            AuditFinding::CreatedBeforeOptIn
-        } else if settings.policy.targets == Targets::Upstreams && is_before(self.routed) {
-            AuditFinding::CreatedBeforeRoute
-        } else {
-            AuditFinding::CreatedWithoutWebhook
-        }
+/// Why the webhook did not add a hook that it would add now.
+pub(in crate::protection) fn overlooked(
+    created: &str,
+    namespace: Option<&NamespaceOptIn>,
+    routed: Option<&str>,
+    settings: &AuditSettings,
+) -> AuditFinding {
+    let is_before = |time: Option<&str>| time.is_some_and(|time| created < time);
+    if is_before(namespace.and_then(|namespace| namespace.since.as_deref())) {
+        AuditFinding::CreatedBeforeOptIn
+    } else if settings.policy.targets == Targets::Upstreams && is_before(routed) {
+        AuditFinding::CreatedBeforeRoute
+    } else {
+        AuditFinding::CreatedWithoutWebhook
     }
 }

@@ -98,14 +98,14 @@ async fn pods_that_become_upstreams_without_a_sleep_are_counted_and_told_once() 
         await_shown(&client, namespace, &[]).await?;
         run("kubectl", &["label", "namespace", namespace, "apisix-prestop/inject=enabled"]).await?;
         let limited = gauge("limited_upstreams", "not_ready_addresses", 1);
-        let unprotected = gauge("unprotected_pods", "hook_missing", 2);
+        let unprotected = gauge("unprotected_pods", "created_before_opt_in", 2);
         await_shown(&client, namespace, &[unprotected, limited.clone()]).await?;
 
         let expected = vec![
             format!(
-                "HookMissing Deployment/web: 2 Pods without a preStop sleep (upstream of Ingress \
-                 {namespace}/web via Service web); restart to protect: kubectl rollout restart \
-                 deployment/web -n {namespace}"
+                "CreatedBeforeOptIn Deployment/web: 2 Pods do not wait before they stop (upstream of \
+                 Ingress {namespace}/web via Service web): created before the namespace opted in; \
+                 try: kubectl -n {namespace} rollout restart deployment/web"
             ),
             "NotReadyAddresses Service/web: publishNotReadyAddresses: its Pods get requests until \
              they are gone, whatever they sleep"
@@ -120,7 +120,7 @@ async fn pods_that_become_upstreams_without_a_sleep_are_counted_and_told_once() 
         let described =
             run("kubectl", &["-n", namespace, "describe", "deployment", "web"]).await?.stdout;
         ensure!(
-            described.contains("HookMissing"),
+            described.contains("CreatedBeforeOptIn"),
             "kubectl describe does not show it: {described}"
         );
 
@@ -142,7 +142,7 @@ async fn pods_that_become_upstreams_without_a_sleep_are_counted_and_told_once() 
         await_shown(
             &client,
             namespace,
-            &[gauge("unprotected_pods", "hook_missing", 2), limited.clone()],
+            &[gauge("unprotected_pods", "created_before_opt_in", 2), limited.clone()],
         )
         .await?;
 

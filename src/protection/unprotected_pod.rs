@@ -1,20 +1,19 @@
-//! A running Pod that lacks a sleep.
+//! A running Pod that does not wait long enough before it stops.
 
-use super::lack::{Lack, reason_now};
-use crate::{
-    injection::{OwnerReference, Pod, Policy, Reason},
-    upstreams::StringMap,
-};
+use super::audit::{AuditFinding, AuditSettings, AuditedPod};
+use crate::{constants::MAX_LABEL_BYTES, injection::OwnerReference, upstreams::StringMap};
 
-/// What is kept of a running Pod that lacks a sleep. The Pods of a ReplicaSet have the same.
+/// What is kept of a running Pod that does not wait long enough before it stops. The Pods of a
+/// ReplicaSet have the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct HooklessPod {
+pub struct UnprotectedPod {
     /// Its labels.
     pub labels: StringMap,
     /// What controls it, or the Pod itself.
     pub workload: WorkloadReference,
-    /// What the webhook would say of it now.
-    pub reason: Reason,
+    /// The worst that an audit finds about it, as long as nothing is known of its namespace and its
+    /// route.
+    pub finding: AuditFinding,
 }
 
 /// The object that controls a Pod.
@@ -41,17 +40,22 @@ impl From<&OwnerReference<'_>> for WorkloadReference {
     }
 }
 
-impl HooklessPod {
-    /// What is kept of `pod`, whose UID is `uid`. `None` if it has a sleep, or if it needs none.
-    pub fn of(pod: &Pod<'_>, uid: &str, policy: &Policy) -> Option<Self> {
-        let reason = reason_now(pod, policy);
-        if Lack::of(reason)?.is_decided() {
+impl UnprotectedPod {
+    /// What is kept of a Pod whose UID is `uid`. `None` if it waits long enough, or if somebody has
+    /// decided that it does not wait.
+    pub fn of(audited: &AuditedPod<'_, '_>, uid: &str, settings: &AuditSettings) -> Option<Self> {
+        if audited.pod.is_too_large() {
             return None;
         }
-        let metadata = pod.metadata.as_ref()?;
+        let findings = audited.findings(settings);
+        let worst = findings.into_iter().min_by_key(|finding| finding.name().protection())?;
+        if !worst.name().is_watched() {
+            return None;
+        }
+        let metadata = audited.pod.metadata.as_ref()?;
         let labels = metadata.labels.iter();
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let workload = match pod.controller() {
+        let workload = match audited.pod.controller() {
             Some(owner) => owner.into(),
             None => WorkloadReference {
                 api_version: "v1".to_owned(),
@@ -60,7 +64,7 @@ impl HooklessPod {
                 uid: uid.to_owned(),
             },
         };
-        Some(Self { labels, workload, reason })
+        Some(Self { labels, workload, finding: worst })
     }
 
     /// How much memory it takes, about, in bytes.
@@ -68,7 +72,8 @@ impl HooklessPod {
         let WorkloadReference { api_version, kind, name, uid } = &self.workload;
         let labels = self.labels.iter().map(|(key, value)| key.len() + value.len() + ENTRY_BYTES);
         let reference = [api_version, kind, name, uid].iter().map(|text| text.len()).sum::<usize>();
-        size_of::<Self>() + reference + labels.sum::<usize>()
+        // No finding that is kept has more text than the name of a container.
+        size_of::<Self>() + reference + labels.sum::<usize>() + MAX_LABEL_BYTES
     }
 }
 

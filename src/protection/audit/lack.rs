@@ -8,7 +8,7 @@ pub(super) fn reason_now(pod: &Pod<'_>, policy: &Policy) -> Reason {
     plan(pod, &Context::of(pod, &policy)).decision.reason()
 }
 
-/// Why a running Pod lacks a sleep. The gauges of the webhook and the audit both begin here.
+/// Why a running Pod lacks a sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lack {
     /// The webhook would add one now.
@@ -48,10 +48,5 @@ impl Lack {
             | Reason::HookPresent
             | Reason::HookOutdated => None,
         }
-    }
-
-    /// Whether somebody has decided for it.
-    pub(super) const fn is_decided(self) -> bool {
-        matches!(self, Self::OptedOut | Self::DelayZero)
     }
 }
