@@ -2,7 +2,7 @@
 //!
 //! What is generated is written anew by `make docs`.
 
-use std::{fs, path::PathBuf};
+use std::{fs, net::SocketAddr, path::PathBuf};
 
 use apisix_prestop::{
     admission::{Refusal, ReviewMetrics},
@@ -157,8 +157,15 @@ fn every_metric_is_documented() {
 #[case::reserve(format!("  shutdownReserve: {DEFAULT_SHUTDOWN_RESERVE}s\n"))]
 #[case::drain_delay(format!("  drainDelay: {DEFAULT_DRAIN_DELAY}s\n"))]
 #[case::drain_timeout(format!("  drainTimeout: {DEFAULT_DRAIN_TIMEOUT}s\n"))]
+#[case::port(format!("  port: {}\n", port(DEFAULT_LISTEN)))]
+#[case::admin_port(format!("  adminPort: {}\n", port(DEFAULT_ADMIN_LISTEN)))]
+#[case::max_connections(format!("  maxConnections: {DEFAULT_MAX_CONNECTIONS}\n"))]
 fn the_chart_has_the_defaults_of_the_code(#[case] text: String) {
     assert_says("charts/apisix-prestop/values.yaml", &text);
+}
+
+fn port(address: &str) -> u16 {
+    address.parse::<SocketAddr>().unwrap().port()
 }
 
 #[test]
@@ -168,9 +175,6 @@ fn the_chart_has_the_keys_and_paths_of_the_code() {
     assert_says(webhook, &format!("        {INJECT_LABEL}: {INJECT_ENABLED}\n"));
     let [disabled, too] = INJECT_DISABLED;
     assert_says(webhook, &format!("values: [{disabled}, \"{too}\"]"));
-    let deployment = "charts/apisix-prestop/templates/deployment.yaml";
-    assert_says(deployment, &format!("--listen={DEFAULT_LISTEN}\n"));
-    assert_says(deployment, &format!("--admin-listen={DEFAULT_ADMIN_LISTEN}\n"));
 }
 
 #[test]

@@ -2,26 +2,40 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* Name of the objects. A release may have dots in its name, a Service may not. */}}
 {{- define "apisix-prestop.fullname" -}}
-{{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
-{{- else if contains (include "apisix-prestop.name" .) .Release.Name }}
-{{- .Release.Name | trunc 63 | trimSuffix "-" }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name (include "apisix-prestop.name" .) | trunc 63 | trimSuffix "-" }}
+{{- $fullname := .Values.fullnameOverride }}
+{{- if not $fullname }}
+{{- $name := include "apisix-prestop.name" . }}
+{{- $fullname = contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}
 {{- end }}
+{{- $fullname | replace "." "-" | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "apisix-prestop.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "apisix-prestop.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "apisix-prestop.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{- define "apisix-prestop.labels" -}}
+{{/* The labels that no value changes. */}}
+{{- define "apisix-prestop.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "apisix-prestop.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "apisix-prestop.labels" -}}
+{{ include "apisix-prestop.ownLabels" . }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "apisix-prestop.image" -}}
+{{- with (.Values.global).imageRegistry | default .Values.image.registry }}{{ . }}/{{ end }}
+{{- .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{- define "apisix-prestop.serviceAccountName" -}}
@@ -40,7 +54,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* Name of the Secret with the certificate. */}}
 {{- define "apisix-prestop.tlsSecret" -}}
 {{- if eq .Values.tls.mode "existingSecret" }}
-{{- required "tls.existingSecret is required: the name of a Secret of type kubernetes.io/tls in the release's namespace" .Values.tls.existingSecret }}
+{{- .Values.tls.existingSecret }}
 {{- else if eq .Values.tls.mode "certManager" }}
 {{- /* Differs from the Secret of selfManaged: during an upgrade between the modes, both are in use. */}}
 {{- include "apisix-prestop.fullname" . }}-cert-manager-tls
@@ -51,7 +65,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Whether the cluster may require a ResourceQuota for the PriorityClass. */}}
 {{- define "apisix-prestop.needsQuota" -}}
-{{- if and .Values.criticalPodsQuota.enabled (hasPrefix "system-" .Values.priorityClassName) (ne .Release.Namespace "kube-system") }}true{{ end }}
+{{- if and .Values.criticalPodsQuota.enabled (hasPrefix "system-" (.Values.priorityClassName | default "")) (ne .Release.Namespace "kube-system") }}true{{ end }}
 {{- end }}
 
 {{/* Whether the annotations make cert-manager inject the caBundle. */}}
@@ -59,6 +73,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- range $key, $_ := .Values.webhook.annotations }}
 {{- if hasPrefix "cert-manager.io/inject-" $key }}true{{ end }}
 {{- end }}
+{{- end }}
+
+{{/* How long the CA of the release is valid with cert-manager. */}}
+{{- define "apisix-prestop.caDuration" -}}
+87600h
+{{- end }}
+
+{{/* Whether the API server has matchConditions: beta and enabled in 1.28, GA in 1.30. */}}
+{{- define "apisix-prestop.hasMatchConditions" -}}
+{{- if semverCompare ">=1.28-0" .Capabilities.KubeVersion.Version }}true{{ end }}
 {{- end }}
 
 {{/*
@@ -69,7 +93,7 @@ A duration as the webhook reads it. Helm reads numbers as floats, and prints 100
 {{- end }}
 
 {{/*
-A duration in seconds, as cert-manager and Prometheus read it: they require a unit, and cert-manager does not know days.
+A duration as a number of seconds. cert-manager and Prometheus require a unit, and cert-manager does not know days.
 */}}
 {{- define "apisix-prestop.seconds" -}}
 {{- $units := dict "d" 86400 "h" 3600 "m" 60 "s" 1 "" 1 }}
@@ -77,5 +101,5 @@ A duration in seconds, as cert-manager and Prometheus read it: they require a un
 {{- range regexFindAll "[0-9]+[dhms]?" (include "apisix-prestop.duration" .) -1 }}
 {{- $seconds = add $seconds (mul (regexFind "[0-9]+" . | atoi) (get $units (regexFind "[dhms]" .))) }}
 {{- end }}
-{{- printf "%ds" $seconds }}
+{{- $seconds }}
 {{- end }}
