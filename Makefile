@@ -11,6 +11,8 @@ FIXTURES_IMAGE := apisix-prestop-fixtures:$(VERSION)
 CONTROLLER_IMAGE := apisix-ingress-controller:$(shell sed -n 's/^APISIX_INGRESS_CONTROLLER=//p' tests/cluster/versions)
 IMAGES := target/images
 RELEASE := target/$(TRIPLE)/release
+# Those of both images, and of the load test. The demo and the benchmark of the audit add their own.
+PROGRAMS ?= apisix-prestop fixtures bench-load
 STEP := tests/checks/step
 CHART := charts/apisix-prestop
 
@@ -26,6 +28,7 @@ export E2E_CONTROLLER_IMAGE ?= $(CONTROLLER_IMAGE)
 ##@ The two commands
 
 .PHONY: demo
+demo: export PROGRAMS := $(PROGRAMS) demo
 demo: $(if $(filter existing,$(CLUSTER)),programs) ## Roll Deployments with and without the webhook on a local Kubernetes, and count failed requests
 	@CLUSTER_NAME=demo tests/e2e/in-cluster --keep $(RELEASE)/demo
 
@@ -87,6 +90,7 @@ bench-upstreams: ## Measure what it costs to know the upstreams of a large clust
 	cargo bench --locked --bench upstreams
 
 .PHONY: bench-audit
+bench-audit: export PROGRAMS := $(PROGRAMS) bench-audit
 bench-audit: ## Measure what an audit of a large cluster costs
 	@BENCH_PROGRAM=$(RELEASE)/apisix-prestop tests/e2e/in-cluster $(RELEASE)/bench-audit
 
@@ -132,11 +136,10 @@ fixtures-rootfs: ## Build the static binary of the fixtures' image
 	@$(STEP) "static binary of the fixtures" env $(static) --package apisix-prestop-fixtures --bins
 	@install -D $(RELEASE)/fixtures target/rootfs-fixtures/fixtures
 
-# The programs of both images, of the demo and of the load test, in one call: they share what they
-# depend on.
+# In one call: they share what they depend on.
 .PHONY: programs
 programs:
-	@$(STEP) "static programs (compiles the dependencies the first time)" env $(static) --bins
+	@$(STEP) "static programs (compiles the dependencies the first time)" env $(static) $(PROGRAMS:%=--bin %)
 	@install -D $(RELEASE)/apisix-prestop target/rootfs/apisix-prestop
 	@install -D $(RELEASE)/fixtures target/rootfs-fixtures/fixtures
 

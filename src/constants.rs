@@ -13,6 +13,8 @@ pub const KEY_PREFIX: &str = "apisix-prestop/";
 pub const INJECT_LABEL: &str = "apisix-prestop/inject";
 /// Value of [`INJECT_LABEL`] with which a namespace opts in.
 pub const INJECT_ENABLED: &str = "enabled";
+/// All values of [`INJECT_LABEL`] with which a namespace opts in: people write either.
+pub const INJECT_ENABLED_VALUES: [&str; 2] = [INJECT_ENABLED, "true"];
 /// Values of [`INJECT_LABEL`] with which a Pod opts out.
 pub const INJECT_DISABLED: [&str; 2] = ["disabled", "false"];
 /// Annotation on a Pod: its delay (`15`, `15s`, `1m30s`).
@@ -105,7 +107,7 @@ pub const MAX_WARNING_LENGTH: usize = 120;
 // ---- The server ------------------------------------------------------------------------------
 
 /// Address of the webhook (TLS).
-pub const DEFAULT_LISTEN: &str = "[::]:8443";
+pub const DEFAULT_LISTEN: &str = "[::]:10250";
 /// Address of `/live`, `/ready` and `/metrics` (plain HTTP).
 pub const DEFAULT_ADMIN_LISTEN: &str = "[::]:8080";
 /// How long the server accepts connections after SIGTERM, in seconds, while the API servers learn
@@ -266,10 +268,13 @@ pub const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 // ---- The commands ----------------------------------------------------------------------------
 
-/// The name of our webhook, which the chart never changes.
-pub const WEBHOOK_NAME: &str = "inject.apisix-prestop.svc";
+/// What the name of each webhook of the chart ends with: `inject.apisix-prestop.svc`, and
+/// `inject.NAME.apisix-prestop.svc` where the objects of the release have another name.
+pub const WEBHOOK_NAME_END: &str = ".apisix-prestop.svc";
 /// The port of the webhook's Pods, in the chart.
-pub const WEBHOOK_PORT: u16 = 8443;
+pub const WEBHOOK_PORT: u16 = 10250;
+/// Label of each namespace: its name.
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Label by which the chart marks its objects: the name of the application.
 pub const NAME_LABEL: &str = "app.kubernetes.io/name";
 /// Label by which the chart marks its objects: the name of the release.

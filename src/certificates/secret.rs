@@ -7,7 +7,7 @@ use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Obje
 use kube::{Api, api::PostParams};
 
 use super::{state::State, step::RotationRequest};
-use crate::constants::ROTATE_ANNOTATION;
+use crate::constants::{DEFAULT_NAME, ROTATE_ANNOTATION};
 
 /// The request in the annotation of the Secret.
 pub(super) fn request(secret: &Secret) -> Option<RotationRequest> {
@@ -31,7 +31,8 @@ pub(super) async fn write(
     found: Option<&Secret>,
     state: &State,
 ) -> kube::Result<Secret> {
-    let parameters = PostParams::default();
+    let field_manager = Some(DEFAULT_NAME.to_owned());
+    let parameters = PostParams { field_manager, ..PostParams::default() };
     let data = Some(state.data());
     let Some(found) = found else {
         let labels = [("app.kubernetes.io/managed-by", "apisix-prestop")];

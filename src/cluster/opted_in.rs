@@ -12,7 +12,7 @@ use super::{
     watched_object::WatchedObject,
 };
 use crate::{
-    constants::{INJECT_ENABLED, INJECT_LABEL},
+    constants::{INJECT_ENABLED_VALUES, INJECT_LABEL, NAMESPACE_NAME_LABEL},
     protection::NamespaceOptIn,
 };
 
@@ -40,10 +40,15 @@ impl OptedIn {
         Self(Arc::new(ArcSwap::from_pointee(opt_ins.into())))
     }
 
-    /// Follows the namespaces of the cluster.
-    pub(crate) async fn follow(self, client: Client) {
+    /// Follows the namespaces that `selector` selects. Without it, those with the label that opts in.
+    pub(crate) async fn follow(self, client: Client, selector: Option<String>) {
         let api = Api::<WatchedObject>::all_with(client, &ApiResource::erase::<Namespace>(&()));
-        let config = watcher::Config::default().labels(&format!("{INJECT_LABEL}={INJECT_ENABLED}"));
+        let opted_in = || {
+            let values = INJECT_ENABLED_VALUES.join(",");
+            format!("{INJECT_LABEL} in ({values}),{NAMESPACE_NAME_LABEL}!=kube-system")
+        };
+        let selector = selector.unwrap_or_else(opted_in);
+        let config = watcher::Config::default().labels(&selector);
         let mut watch = Follower::new(api, config, "Namespace");
         let mut listed = OptInIndex::default();
         loop {

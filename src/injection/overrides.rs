@@ -13,8 +13,8 @@ use super::{
 use crate::{
     constants::{
         ANNOTATIONS, CONTAINER_DELAYS_ANNOTATION, DELAY_ANNOTATION, EXISTING_HOOK_ANNOTATION,
-        INJECT_DISABLED, INJECT_ENABLED, MAX_NOTICES, SHUTDOWN_RESERVE_ANNOTATION, TARGET_ALWAYS,
-        TARGET_ANNOTATION,
+        INJECT_DISABLED, INJECT_ENABLED_VALUES, MAX_NOTICES, SHUTDOWN_RESERVE_ANNOTATION,
+        TARGET_ALWAYS, TARGET_ANNOTATION,
     },
     units::{Delay, OutOfRange, ShutdownReserve},
 };
@@ -54,7 +54,7 @@ pub(super) fn settings<'p>(
     notices: &mut Notices,
 ) -> Settings<'p> {
     if let Some(value) = pod.inject_label()
-        && !["true", INJECT_ENABLED].contains(&value)
+        && !INJECT_ENABLED_VALUES.contains(&value)
         && !INJECT_DISABLED.contains(&value)
     {
         notices.push(Notice::LabelUnknown { value: excerpt(value) });

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::{
-    constants::{INJECTED_ANNOTATION, TARGET_ALWAYS, TARGET_ANNOTATION, WEBHOOK_NAME},
+    constants::{INJECTED_ANNOTATION, TARGET_ALWAYS, TARGET_ANNOTATION, WEBHOOK_NAME_END},
     injection::Pod,
 };
 
@@ -22,7 +22,8 @@ impl DryRun {
     pub(super) fn is_unreached(&self) -> bool {
         match &self.outcome {
             Ok(pod) => pod.seconds().is_none() && !pod.has_record(),
-            Err(why) => why.contains(WEBHOOK_NAME),
+            // The API server puts the name of the webhook in quotes.
+            Err(why) => why.contains(&format!("{WEBHOOK_NAME_END}\"")),
         }
     }
 }

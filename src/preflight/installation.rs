@@ -1,29 +1,17 @@
-//! Which webhook configurations are ours, and which namespaces have opted in.
+//! What is installed, and which namespaces have opted in.
 
 use super::{
     admission::{MutatingConfiguration, MutatingWebhook},
     check_id::CheckId,
     facts::PreflightFacts,
+    our_configuration::{is_ours, our_webhook},
     result::{CheckResult, CheckStatus},
     webhook_configuration,
 };
 use crate::{
-    constants::{DEFAULT_NAME, INJECT_ENABLED, INJECT_LABEL, NAME_LABEL, WEBHOOK_NAME},
+    constants::{INJECT_ENABLED_VALUES, INJECT_LABEL},
     upstreams::StringMap,
 };
-
-/// Whether a release of our chart has made the configuration. `nameOverride` changes the label, and
-/// nothing the name of the webhook.
-pub fn is_ours(configuration: &MutatingConfiguration) -> bool {
-    configuration.metadata.label(NAME_LABEL) == Some(DEFAULT_NAME)
-        || configuration.webhooks.iter().any(|webhook| webhook.name == WEBHOOK_NAME)
-}
-
-/// The webhook of a configuration of ours.
-pub fn our_webhook(configuration: &MutatingConfiguration) -> Option<&MutatingWebhook> {
-    let webhooks = &configuration.webhooks;
-    webhooks.iter().find(|webhook| webhook.name == WEBHOOK_NAME).or(webhooks.first())
-}
 
 /// Whether one of our webhooks selects a namespace with these labels. As long as none is known, the label
 /// says what the namespace wants.
@@ -31,7 +19,7 @@ pub fn is_opted_in(configurations: &[MutatingConfiguration], labels: &StringMap)
     let ours = configurations.iter().filter(|it| is_ours(it)).filter_map(our_webhook);
     let selects: Vec<_> = ours.map(|webhook| webhook.namespace_selector.selects(labels)).collect();
     match &selects[..] {
-        [] => labels.get(INJECT_LABEL) == Some(INJECT_ENABLED),
+        [] => labels.get(INJECT_LABEL).is_some_and(|it| INJECT_ENABLED_VALUES.contains(&it)),
         selects => selects.contains(&true),
     }
 }
@@ -60,9 +48,10 @@ pub(super) fn check_earlier(facts: &PreflightFacts) -> Vec<CheckResult> {
 pub(super) fn check(facts: &PreflightFacts) -> Vec<CheckResult> {
     let id = CheckId::WebhookConfiguration;
     let mut results = Vec::new();
-    for (name, webhook) in ours(facts) {
+    for configuration in facts.configurations.items.iter().filter(|it| is_ours(it)) {
+        let name = &configuration.metadata.name;
         results.push(id.pass(format!("there is the MutatingWebhookConfiguration {name}")));
-        results.extend(webhook_configuration::check(name, webhook));
+        results.extend(webhook_configuration::check(configuration));
     }
     match (results.is_empty(), facts.configurations.warning(id, "MutatingWebhookConfigurations")) {
         (true, Some(unread)) => results.push(

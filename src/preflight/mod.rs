@@ -12,6 +12,7 @@ mod installation;
 mod listed;
 mod namespaces;
 mod other_admission;
+mod our_configuration;
 mod permissions;
 mod platform;
 mod release;
@@ -28,8 +29,9 @@ pub use dry_run_pod::{DryRun, DryRunPod, dry_run_pod};
 pub use facts::{
     ApiServerFacts, LabelledWorkload, NamespaceFacts, NodeFacts, PreflightFacts, RightFacts,
 };
-pub use installation::{is_opted_in, is_ours, our_webhook};
+pub use installation::is_opted_in;
 pub use listed::{Listed, NamedMetadata};
+pub use our_configuration::{is_ours, our_webhook};
 pub use release::{ReleaseFacts, ReplicaPod, ServedFacts, ServedValidity, WebhookDeployment};
 pub use report::PreflightReport;
 pub use result::{CheckResult, CheckStatus};

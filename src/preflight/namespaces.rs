@@ -1,19 +1,16 @@
 //! Which namespaces have opted in, and which only seem to.
 
 use super::{
-    check_id::CheckId,
-    facts::PreflightFacts,
-    installation::{is_opted_in, ours},
-    listed::NamedMetadata,
+    check_id::CheckId, facts::PreflightFacts, installation::is_opted_in, listed::NamedMetadata,
     result::CheckResult,
 };
-use crate::constants::{INJECT_DISABLED, INJECT_ENABLED, INJECT_LABEL};
+use crate::constants::{INJECT_DISABLED, INJECT_ENABLED, INJECT_ENABLED_VALUES, INJECT_LABEL};
 
 pub(super) fn check(facts: &PreflightFacts) -> Vec<CheckResult> {
     let namespaces = facts.namespaces.items.iter().map(|it| &it.metadata);
     let (opted_in, others): (Vec<_>, Vec<_>) =
         namespaces.partition(|it| is_opted_in(&facts.configurations.items, &it.labels));
-    let mut results: Vec<_> = others.into_iter().filter_map(|it| near_miss(it, facts)).collect();
+    let mut results: Vec<_> = others.into_iter().filter_map(near_miss).collect();
     // What is wrong with the only namespace says also that it has not opted in.
     if facts.only_namespace.is_none() || results.is_empty() {
         results.insert(0, in_all(facts, &opted_in));
@@ -48,19 +45,16 @@ pub(super) fn count(namespaces: usize) -> String {
 }
 
 /// What somebody has written on a namespace that has not opted in, and has no effect.
-fn near_miss(namespace: &NamedMetadata, facts: &PreflightFacts) -> Option<CheckResult> {
+fn near_miss(namespace: &NamedMetadata) -> Option<CheckResult> {
     let NamedMetadata { name, annotations, .. } = namespace;
     let opt_in = format!("{INJECT_LABEL}={INJECT_ENABLED}");
     let label = format!("kubectl label namespace {name} {opt_in} --overwrite");
     match namespace.label(INJECT_LABEL) {
-        Some(INJECT_ENABLED) => {
-            let mut own = ours(facts).filter_map(|(_, it)| it.client_config.service.as_ref());
-            let why = if own.any(|service| service.namespace == *name) {
-                "it is the namespace of the webhook itself, which never takes part"
-            } else {
-                "the webhook excludes it (webhook.excludedNamespaces)"
-            };
-            let message = format!("namespace {name} has the label {opt_in}, but {why}");
+        Some(value) if INJECT_ENABLED_VALUES.contains(&value) => {
+            let message = format!(
+                "namespace {name} has the label {INJECT_LABEL}={value}, but the webhook excludes it \
+                 (webhook.excludedNamespaces, webhook.namespaceSelector)"
+            );
             let remove = format!("kubectl label namespace {name} {INJECT_LABEL}-");
             Some(CheckId::ExcludedNamespace.warn(message).hint(remove))
         }

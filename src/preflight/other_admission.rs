@@ -4,7 +4,8 @@ use super::{
     admission::{MutatingConfiguration, MutatingPolicy},
     check_id::CheckId,
     facts::PreflightFacts,
-    installation::{is_ours, ours},
+    installation::ours,
+    our_configuration::is_ours,
     result::CheckResult,
 };
 use crate::upstreams::StringMap;

@@ -4,19 +4,14 @@ use super::{
     check_id::CheckId,
     dry_run_pod::DryRun,
     facts::PreflightFacts,
-    release::{IngressPolicy, IngressPort, PortOrName, ReleaseFacts},
+    release::{HTTPS_PORT, IngressPolicy, IngressPort, PortOrName, ReleaseFacts},
     result::CheckResult,
 };
 use crate::constants::WEBHOOK_PORT;
 
 /// Providers of clusters, by what comes first in the `providerID` of their nodes. With what each may need
 /// before the API server reaches a webhook, and a command that shows it.
-const PROVIDERS: [(&str, &str, &str); 3] = [
-    (
-        "gce://",
-        "GKE: with private nodes, the control plane needs a firewall rule for port 8443",
-        "gcloud compute firewall-rules list",
-    ),
+const PROVIDERS: [(&str, &str, &str); 2] = [
     (
         "aws://",
         "EKS: with an overlay network, the control plane does not reach Pods",
@@ -33,6 +28,9 @@ const OPENSHIFT: (&str, &str, &str) = (
     "OpenShift: it chooses the user of Pods: set podSecurityContext.runAsUser, runAsGroup and fsGroup to null",
     "helm show values charts/apisix-prestop",
 );
+const GOOGLE: &str = "gce://";
+/// The ports of private nodes that a control plane of GKE reaches without a firewall rule.
+const GOOGLE_PORTS: [u16; 2] = [443, 10250];
 /// Policy engines, by a group of their API.
 const ENGINES: [(&str, &str); 3] = [
     ("kyverno.io", "Kyverno"),
@@ -86,25 +84,25 @@ fn network_policy(release: &ReleaseFacts) -> CheckResult {
     let selecting: Vec<_> = release.network_policies.items.iter().filter(selects).collect();
     let names: Vec<_> = selecting.iter().map(|it| it.metadata.name.as_str()).collect();
     let mut rules = selecting.iter().flat_map(|policy| &policy.spec.ingress);
+    let port = release.webhook_port();
+    let includes = |rule: &IngressPort| includes_webhook(rule, port);
     if selecting.is_empty() {
         id.pass(format!("no NetworkPolicy selects the replicas in namespace {namespace}"))
-    } else if rules.any(|rule| rule.ports.is_empty() || rule.ports.iter().any(includes_webhook)) {
-        id.pass(format!("NetworkPolicies let clients reach port {WEBHOOK_PORT} of the replicas"))
+    } else if rules.any(|rule| rule.ports.is_empty() || rule.ports.iter().any(includes)) {
+        id.pass(format!("NetworkPolicies let clients reach port {port} of the replicas"))
     } else {
         let names = names.join(", ");
-        id.warn(format!(
-            "no rule of {names} lets the API server reach port {WEBHOOK_PORT} of the replicas"
-        ))
-        .hint(format!("kubectl -n {namespace} describe networkpolicy"))
+        id.warn(format!("no rule of {names} lets the API server reach port {port} of the replicas"))
+            .hint(format!("kubectl -n {namespace} describe networkpolicy"))
     }
 }
 
-fn includes_webhook(port: &IngressPort) -> bool {
-    match &port.port {
+fn includes_webhook(rule: &IngressPort, port: u16) -> bool {
+    match &rule.port {
         None => true,
-        Some(PortOrName::Name(name)) => name == "https",
+        Some(PortOrName::Name(name)) => name == HTTPS_PORT,
         Some(PortOrName::Number(first)) => {
-            (*first..=port.end_port.unwrap_or(*first)).contains(&WEBHOOK_PORT)
+            (*first..=rule.end_port.unwrap_or(*first)).contains(&port)
         }
     }
 }
@@ -119,7 +117,21 @@ fn providers(facts: &PreflightFacts) -> Vec<CheckResult> {
     let found = PROVIDERS.iter().filter(|(prefix, ..)| is_on(*prefix));
     let found = found.chain(is_openshift.then_some(&OPENSHIFT));
     let is_missing = facts.is_pre || facts.dry_runs.iter().any(DryRun::is_unreached);
-    found
-        .map(|(_, need, hint)| if is_missing { id.warn(*need).hint(*hint) } else { id.pass(*need) })
-        .collect()
+    let found = found.map(
+        |(_, need, hint)| if is_missing { id.warn(*need).hint(*hint) } else { id.pass(*need) },
+    );
+    let google = is_on(GOOGLE).then(|| google(facts, is_missing));
+    google.into_iter().chain(found).collect()
+}
+
+fn google(facts: &PreflightFacts, is_missing: bool) -> CheckResult {
+    let id = CheckId::Provider;
+    let port = facts.releases.first().map_or(WEBHOOK_PORT, ReleaseFacts::webhook_port);
+    if GOOGLE_PORTS.contains(&port) {
+        return id.pass(format!("GKE: the control plane reaches port {port} of private nodes"));
+    }
+    let message =
+        format!("GKE: with private nodes, the control plane needs a firewall rule for port {port}");
+    let hint = "gcloud compute firewall-rules list";
+    if is_missing { id.warn(message).hint(hint) } else { id.pass(message) }
 }

@@ -5,7 +5,10 @@ use std::time::SystemTime;
 use serde::Deserialize;
 
 use super::listed::{Listed, NamedMetadata};
-use crate::upstreams::LabelSelector;
+use crate::{constants::WEBHOOK_PORT, upstreams::LabelSelector};
+
+/// What the chart calls the port of the webhook.
+pub(super) const HTTPS_PORT: &str = "https";
 
 /// What belongs to one of our webhook configurations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +105,14 @@ struct ReplicaSpec {
 struct ReplicaContainer {
     image: String,
     args: Vec<String>,
+    ports: Vec<ReplicaPort>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ReplicaPort {
+    name: String,
+    container_port: u16,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -167,6 +178,13 @@ pub enum PortOrName {
     Name(String),
 }
 
+impl ReleaseFacts {
+    /// The port of its webhook.
+    pub(super) fn webhook_port(&self) -> u16 {
+        self.pods.items.first().map_or(WEBHOOK_PORT, ReplicaPod::webhook_port)
+    }
+}
+
 impl WebhookDeployment {
     /// The arguments of the program. The first is the command.
     pub fn arguments(&self) -> Option<&[String]> {
@@ -191,6 +209,12 @@ impl ReplicaPod {
     /// Whether it stays.
     pub(super) fn is_there(&self) -> bool {
         self.metadata.deletion_timestamp.is_none()
+    }
+
+    /// The port of the webhook.
+    pub fn webhook_port(&self) -> u16 {
+        let mut ports = self.spec.containers.iter().flat_map(|container| &container.ports);
+        ports.find(|port| port.name == HTTPS_PORT).map_or(WEBHOOK_PORT, |port| port.container_port)
     }
 
     pub(super) fn image(&self) -> &str {

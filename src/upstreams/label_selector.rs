@@ -35,6 +35,23 @@ impl LabelSelector {
     }
 }
 
+impl LabelSelector {
+    /// The fewest labels that it asks for.
+    pub fn example(&self) -> StringMap {
+        let pairs = self.match_labels.iter().flat_map(StringMap::iter);
+        let pairs = pairs.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let required = self.match_expressions.iter().flatten().filter_map(|requirement| {
+            let value = match requirement.operator.as_str() {
+                "In" => requirement.values.iter().flatten().next().cloned(),
+                "Exists" => Some(String::new()),
+                _ => None,
+            };
+            Some((requirement.key.clone(), value?))
+        });
+        pairs.chain(required).collect()
+    }
+}
+
 impl SelectorRequirement {
     fn holds(&self, labels: &StringMap) -> bool {
         let value = labels.get(&self.key);
@@ -56,6 +73,19 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[rstest]
+    #[case::empty(json!({}), &[])]
+    #[case::label(json!({"matchLabels": {"a": "1"}}), &[("a", "1")])]
+    #[case::one_of_several(json!({"matchExpressions": [{"key": "a", "operator": "In", "values": ["1", "2"]}]}), &[("a", "1")])]
+    #[case::any_value(json!({"matchExpressions": [{"key": "a", "operator": "Exists"}]}), &[("a", "")])]
+    #[case::nothing_is_needed(json!({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["1"]}, {"key": "b", "operator": "DoesNotExist"}]}), &[])]
+    fn a_selector_selects_its_example(#[case] selector: Value, #[case] labels: &[(&str, &str)]) {
+        let selector: LabelSelector = serde_json::from_value(selector).unwrap();
+        let example = selector.example();
+        assert_eq!(example.iter().collect::<Vec<_>>(), labels, "{selector:?}");
+        assert!(selector.selects(&example), "{selector:?}");
+    }
 
     #[rstest]
     #[case::empty(json!({}), true)]

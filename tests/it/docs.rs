@@ -172,7 +172,12 @@ fn port(address: &str) -> u16 {
 fn the_chart_has_the_keys_and_paths_of_the_code() {
     let webhook = "charts/apisix-prestop/templates/mutatingwebhookconfiguration.yaml";
     assert_says(webhook, &format!("path: {INJECT_PATH}\n"));
-    assert_says(webhook, &format!("        {INJECT_LABEL}: {INJECT_ENABLED}\n"));
+    let [enabled, too] = INJECT_ENABLED_VALUES;
+    let helpers = "charts/apisix-prestop/templates/_helpers.tpl";
+    assert_says(
+        helpers,
+        &format!("key: {INJECT_LABEL}\n    operator: In\n    values: [{enabled}, \"{too}\"]"),
+    );
     let [disabled, too] = INJECT_DISABLED;
     assert_says(webhook, &format!("values: [{disabled}, \"{too}\"]"));
 }

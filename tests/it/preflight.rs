@@ -78,16 +78,14 @@ fn configuration(name: &str) -> Value {
                 "operations": ["CREATE"], "scope": "Namespaced",
             }],
             "failurePolicy": "Ignore",
-            "namespaceSelector": {
-                "matchLabels": {"apisix-prestop/inject": "enabled"},
-                "matchExpressions": [{
-                    "key": "kubernetes.io/metadata.name", "operator": "NotIn",
-                    "values": [name, "kube-system"],
-                }],
-            },
-            "objectSelector": {"matchExpressions": [{
-                "key": "apisix-prestop/inject", "operator": "NotIn", "values": ["disabled", "false"],
-            }]},
+            "namespaceSelector": {"matchLabels": {}, "matchExpressions": [
+                {"key": "apisix-prestop/inject", "operator": "In", "values": ["enabled", "true"]},
+                {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]},
+            ]},
+            "objectSelector": {"matchLabels": {}, "matchExpressions": [
+                {"key": "apisix-prestop/inject", "operator": "NotIn", "values": ["disabled", "false"]},
+                {"key": "app.kubernetes.io/name", "operator": "NotIn", "values": ["apisix-prestop"]},
+            ]},
         }],
     })
 }
@@ -256,6 +254,16 @@ fn older(facts: &mut Facts) {
     facts.api_server = Ok(ApiServerFacts { version: "v1.31.0".to_owned(), minor: Some(31) });
 }
 
+/// Makes the replicas listen on another port.
+fn listen(facts: &mut Facts, port: u16) {
+    let pods = ["a", "b"].map(|name| {
+        let mut pod = replica(name, "apisix-prestop:0.1.0", "0.1.0", "True");
+        pod["spec"]["containers"][0]["ports"] = json!([{"name": "https", "containerPort": port}]);
+        pod
+    });
+    facts.releases[0].pods = listed(&pods);
+}
+
 #[rstest]
 // Kubernetes API
 #[case::oldest(|it: &mut Facts| it.api_server = Ok(ApiServerFacts { version: "v1.25.0".into(), minor: Some(25) }),
@@ -297,14 +305,20 @@ fn older(facts: &mut Facts) {
     CheckId::WebhookRules, Failure, "no rule for CREATE of pods")]
 #[case::fails_closed(|it: &mut Facts| reconfigure(it, "/failurePolicy", json!("Fail")),
     CheckId::WebhookRules, Pass, "if it does not answer, no Pod is created")]
-#[case::selects_none(|it: &mut Facts| reconfigure(it, "/namespaceSelector/matchLabels", json!({"a": "b"})),
+#[case::selects_none(|it: &mut Facts| reconfigure(it, "/namespaceSelector", json!({"matchLabels": {"apisix-prestop/inject": "on"}})),
     CheckId::WebhookSelectors, Failure, "selects no namespace with apisix-prestop/inject=enabled")]
-#[case::selects_all(|it: &mut Facts| reconfigure(it, "/namespaceSelector/matchLabels", json!({})),
+#[case::selects_some_by_another_label(|it: &mut Facts| reconfigure(it, "/namespaceSelector/matchLabels", json!({"stage": "canary"})),
+    CheckId::WebhookSelectors, Pass, "selects the namespaces with apisix-prestop/inject=enabled and stage=canary")]
+#[case::selects_some_pods(|it: &mut Facts| reconfigure(it, "/objectSelector/matchLabels", json!({"tier": "web"})),
+    CheckId::WebhookSelectors, Pass, "apisix-prestop/inject=enabled, and there Pods with tier=web")]
+#[case::selects_all(|it: &mut Facts| reconfigure(it, "/namespaceSelector", json!({"matchLabels": {"stage": "canary"}})),
     CheckId::WebhookSelectors, Warning, "selects namespaces without apisix-prestop/inject")]
-#[case::selects_itself(|it: &mut Facts| reconfigure(it, "/namespaceSelector/matchExpressions", json!([])),
-    CheckId::WebhookSelectors, Warning, "does not exclude the namespace of its own Pods")]
-#[case::selects_no_pod(|it: &mut Facts| reconfigure(it, "/objectSelector", json!({"matchLabels": {"a": "b"}})),
-    CheckId::WebhookSelectors, Failure, "selects no Pod without labels")]
+#[case::selects_itself(|it: &mut Facts| reconfigure(it, "/objectSelector/matchExpressions", json!([{
+        "key": "apisix-prestop/inject", "operator": "NotIn", "values": ["disabled", "false"]}])),
+    CheckId::WebhookSelectors, Warning, "does not exclude the Pods of the webhook itself")]
+#[case::selects_no_pod(|it: &mut Facts| reconfigure(it, "/objectSelector", json!({"matchExpressions": [{
+        "key": "apisix-prestop/inject", "operator": "Exists"}]})),
+    CheckId::WebhookSelectors, Failure, "selects no Pod without apisix-prestop/inject")]
 #[case::selects_opted_out(|it: &mut Facts| reconfigure(it, "/objectSelector", json!({})),
     CheckId::WebhookSelectors, Warning, "selects Pods with apisix-prestop/inject=disabled")]
 #[case::two_releases(|it: &mut Facts| it.configurations = listed(&[configuration("a"), configuration("b")]),
@@ -354,7 +368,9 @@ fn older(facts: &mut Facts) {
 #[case::another_case(|it: &mut Facts| it.namespaces.items.push(read(namespace("bank", json!({"apisix-prestop/inject": "True"})))),
     CheckId::LabelValue, Warning, "namespace bank has the label apisix-prestop/inject=True: only apisix-prestop/inject=enabled opts in")]
 #[case::own_namespace(|it: &mut Facts| it.namespaces.items.push(read(opted_in("apisix-prestop"))),
-    CheckId::ExcludedNamespace, Warning, "namespace apisix-prestop has the label apisix-prestop/inject=enabled, but it is the namespace of the webhook itself")]
+    CheckId::OptedIn, Pass, "2 namespaces opted in: shop, apisix-prestop")]
+#[case::label_true(|it: &mut Facts| it.namespaces.items.push(read(json!({"metadata": {"name": "bank", "labels": {"apisix-prestop/inject": "true"}}}))),
+    CheckId::OptedIn, Pass, "2 namespaces opted in: shop, bank")]
 #[case::excluded_namespace(|it: &mut Facts| it.namespaces.items.push(read(opted_in("kube-system"))),
     CheckId::ExcludedNamespace, Warning, "kube-system has the label apisix-prestop/inject=enabled, but the webhook excludes it")]
 #[case::on_the_deployment(|it: &mut Facts| it.workloads = listed(&[json!({"kind": "Deployment", "metadata": {
@@ -396,16 +412,20 @@ fn older(facts: &mut Facts) {
 #[case::kyverno(|it: &mut Facts| it.api_groups = Ok(vec!["kyverno.io".into()]), CheckId::PolicyEngine, Pass, "policies come from Kyverno")]
 #[case::groups_refused(|it: &mut Facts| it.api_groups = Err("forbidden".into()), CheckId::PolicyEngine, Warning, "cannot be read: forbidden")]
 #[case::closed(|it: &mut Facts| serve(it, |it| it.network_policies = listed(&[policy(json!([{"ports": [{"port": 8080}]}]))])),
-    CheckId::NetworkPolicy, Warning, "no rule of deny lets the API server reach port 8443")]
+    CheckId::NetworkPolicy, Warning, "no rule of deny lets the API server reach port 10250")]
 #[case::open(|it: &mut Facts| serve(it, |it| it.network_policies = listed(&[policy(json!([{"ports": [{"port": "https"}]}]))])),
-    CheckId::NetworkPolicy, Pass, "let clients reach port 8443")]
-#[case::open_range(|it: &mut Facts| serve(it, |it| it.network_policies = listed(&[policy(json!([{"ports": [{"port": 8000, "endPort": 9000}]}]))])),
-    CheckId::NetworkPolicy, Pass, "let clients reach port 8443")]
+    CheckId::NetworkPolicy, Pass, "let clients reach port 10250")]
+#[case::open_range(|it: &mut Facts| serve(it, |it| it.network_policies = listed(&[policy(json!([{"ports": [{"port": 10000, "endPort": 11000}]}]))])),
+    CheckId::NetworkPolicy, Pass, "let clients reach port 10250")]
 #[case::policies_of_the_network_refused(|it: &mut Facts| serve(it, |it| it.network_policies = unread()),
     CheckId::NetworkPolicy, Warning, "not all NetworkPolicies can be read")]
-#[case::gke_works(|it: &mut Facts| it.nodes.items.push(node("v1.36.1", "gce://p/z/n")), CheckId::Provider, Pass, "GKE: with private nodes")]
-#[case::gke_does_not(|it: &mut Facts| { it.nodes.items.push(node("v1.36.1", "gce://p/z/n")); it.dry_runs = vec![dry_run(pod(false, false, 30))] },
-    CheckId::Provider, Warning, "GKE: with private nodes")]
+#[case::gke_works(|it: &mut Facts| it.nodes.items.push(node("v1.36.1", "gce://p/z/n")), CheckId::Provider, Pass, "GKE: the control plane reaches port 10250 of private nodes")]
+#[case::gke_and_another_port(|it: &mut Facts| { it.nodes.items.push(node("v1.36.1", "gce://p/z/n")); listen(it, 8443) },
+    CheckId::Provider, Pass, "GKE: with private nodes, the control plane needs a firewall rule for port 8443")]
+#[case::gke_does_not(|it: &mut Facts| { it.nodes.items.push(node("v1.36.1", "gce://p/z/n")); it.dry_runs = vec![dry_run(pod(false, false, 30))]; listen(it, 8443) },
+    CheckId::Provider, Warning, "needs a firewall rule for port 8443")]
+#[case::open_for_another_port(|it: &mut Facts| { listen(it, 8443); serve(it, |it| it.network_policies = listed(&[policy(json!([{"ports": [{"port": 8443}]}]))])) },
+    CheckId::NetworkPolicy, Pass, "let clients reach port 8443")]
 #[case::openshift(|it: &mut Facts| it.api_groups = Ok(vec!["config.openshift.io".into()]), CheckId::Provider, Pass, "OpenShift")]
 // --pre
 #[case::may_install(|it: &mut Facts| it.is_pre = true, CheckId::InstallPermissions, Pass, "you may install the chart")]
@@ -415,7 +435,7 @@ fn older(facts: &mut Facts) {
 #[case::is_not_installed(|it: &mut Facts| { it.is_pre = true; it.configurations = Listed::default() },
     CheckId::EarlierRelease, Pass, "no other release is installed")]
 #[case::before_gke(|it: &mut Facts| { it.is_pre = true; it.nodes.items.push(node("v1.36.1", "gce://p/z/n")) },
-    CheckId::Provider, Warning, "firewall rule for port 8443")]
+    CheckId::Provider, Pass, "GKE: the control plane reaches port 10250 of private nodes")]
 fn one_change_has_one_consequence(
     #[case] change: Change,
     #[case] id: CheckId,

@@ -80,6 +80,32 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 87600h
 {{- end }}
 
+{{/* Name of the webhook, by which the API server counts its calls: each release has its own. */}}
+{{- define "apisix-prestop.webhookName" -}}
+{{- $fullname := include "apisix-prestop.fullname" . }}
+{{- eq $fullname "apisix-prestop" | ternary "inject" (printf "inject.%s" $fullname) }}.apisix-prestop.svc
+{{- end }}
+
+{{/* Which namespaces take part. */}}
+{{- define "apisix-prestop.namespaceSelector" -}}
+{{- with (.Values.webhook.namespaceSelector).matchLabels -}}
+matchLabels:
+  {{- toYaml . | nindent 2 }}
+{{ end -}}
+matchExpressions:
+  - key: apisix-prestop/inject
+    operator: In
+    values: [enabled, "true"]
+  {{- with .Values.webhook.excludedNamespaces }}
+  - key: kubernetes.io/metadata.name
+    operator: NotIn
+    values: {{ toJson . }}
+  {{- end }}
+  {{- with (.Values.webhook.namespaceSelector).matchExpressions }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
 {{/* Whether the API server has matchConditions: beta and enabled in 1.28, GA in 1.30. */}}
 {{- define "apisix-prestop.hasMatchConditions" -}}
 {{- if semverCompare ">=1.28-0" .Capabilities.KubeVersion.Version }}true{{ end }}

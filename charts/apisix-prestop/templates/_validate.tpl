@@ -121,7 +121,7 @@ serviceAccount.name is required with serviceAccount.create: false: otherwise eve
 {{- end }}
 {{- if .Values.hostNetwork }}
 {{- if eq (int64 .Values.webhook.port) 10250 }}
-webhook.port: 10250 is the port of the kubelet with hostNetwork
+webhook.port: 10250 is the port of the kubelet with hostNetwork: set another one, such as 8443
 {{- end }}
 {{- if .Values.networkPolicy.enabled }}
 networkPolicy.enabled has no effect with hostNetwork: protect the ports of the nodes otherwise

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::manifest_objects::{index_of, manifest_objects};
 use super::{args::AuditArgs, error::AuditError};
 use crate::{
-    constants::{INJECT_ENABLED, INJECT_LABEL},
+    constants::{INJECT_ENABLED_VALUES, INJECT_LABEL},
     injection::Pod,
     manifests::ListedObject,
     protection::{
@@ -23,7 +23,8 @@ pub(super) fn audit(args: AuditArgs, settings: AuditSettings) -> Result<AuditRep
     for ListedObject { kind, value, .. } in &listed {
         let metadata = &value["metadata"];
         if let (true, Some(name)) = (kind == "Namespace", metadata["name"].as_str()) {
-            let is_opted_in = metadata["labels"][INJECT_LABEL] == INJECT_ENABLED;
+            let label = metadata["labels"][INJECT_LABEL].as_str();
+            let is_opted_in = label.is_some_and(|it| INJECT_ENABLED_VALUES.contains(&it));
             let opt_in = NamespaceOptIn { is_opted_in, since: None };
             namespaces.insert(name.to_owned(), Some(opt_in));
         }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use clap::{ArgAction, Args};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::Selector;
 
 use super::super::{controller::ControllerArgs, injection::InjectionArgs, tls::TlsArgs};
 use crate::{
@@ -28,6 +30,11 @@ pub struct ServeArgs {
     /// Whether to record each warning about a Pod as an Event on the Pod's controller
     #[arg(long, value_name = "BOOL", env = "APISIX_PRESTOP_EVENTS", default_value_t = true, action = ArgAction::Set)]
     pub events: bool,
+    /// Which namespaces the MutatingWebhookConfiguration selects, as a LabelSelector in JSON. Events and
+    /// metrics of running Pods are about these only. Without this flag: all that have opted in, but
+    /// kube-system
+    #[arg(long, value_name = "JSON", env = "APISIX_PRESTOP_NAMESPACE_SELECTOR", value_parser = namespace_selector)]
+    pub namespace_selector: Option<String>,
     /// Which Pods are targets.
     #[command(flatten, next_help_heading = "Targets")]
     pub targets: TargetArgs,
@@ -43,6 +50,16 @@ pub struct ServeArgs {
     /// What to log.
     #[command(flatten, next_help_heading = "Log")]
     pub log: LogArgs,
+}
+
+/// The selector as the API server takes it in a request.
+fn namespace_selector(text: &str) -> Result<String, String> {
+    let expected =
+        r#"expected a LabelSelector in JSON, such as {"matchLabels":{"stage":"canary"}}"#;
+    let selector: LabelSelector =
+        serde_json::from_str(text).map_err(|error| format!("{expected}: {error}"))?;
+    let selector = Selector::try_from(selector).map_err(|error| format!("{expected}: {error}"))?;
+    if selector.selects_all() { Err(expected.to_owned()) } else { Ok(selector.to_string()) }
 }
 
 /// Which Pods are targets.

@@ -104,7 +104,17 @@ pub(super) fn run(args: ServeArgs) -> Result<(), ServeError> {
 }
 
 async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError> {
-    let ServeArgs { injection, mode, events, targets, listeners, tls, shutdown, log: _ } = args;
+    let ServeArgs {
+        injection,
+        mode,
+        events,
+        namespace_selector,
+        targets,
+        listeners,
+        tls,
+        shutdown,
+        log: _,
+    } = args;
     // Check the flags before anything is opened.
     injection.policy(Hook::Exec)?;
     targets.check()?;
@@ -169,7 +179,7 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
     let mut observers: Vec<Box<dyn Observer>> =
         vec![Box::new(ReviewLog::default()), Box::new(review_metrics)];
     if let Some(client) = client.clone().filter(|_| follows_namespaces) {
-        let task = opted_in.clone().follow(client);
+        let task = opted_in.clone().follow(client, namespace_selector);
         tasks.follow(FollowerTask::Namespaces, task, &background);
     }
     if let (Some(client), Some((sender, queue))) = (client.clone(), event_queue) {

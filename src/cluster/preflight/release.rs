@@ -30,8 +30,7 @@ pub(super) async fn release(
         reader.list::<NetworkPolicy, _>(namespace, ListParams::default()),
     );
     let ready = pods.items.iter().filter(|pod| pod.is_ready());
-    let ready: Vec<_> =
-        ready.map(|pod| pod.metadata.named.name.as_str()).take(MAX_DIALLED_REPLICAS).collect();
+    let ready: Vec<_> = ready.take(MAX_DIALLED_REPLICAS).collect();
     let (bundle, served) = match bundle(&client.ca_bundle) {
         Err(why) => (Err(why), Vec::new()),
         Ok(roots) => {

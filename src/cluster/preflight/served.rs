@@ -23,8 +23,8 @@ use tokio_rustls::TlsConnector;
 
 use super::api_reader::ApiReader;
 use crate::{
-    constants::{API_REQUEST_TIMEOUT, CONCURRENT_REQUESTS, WEBHOOK_PORT},
-    preflight::{ServedFacts, ServedValidity, WebhookService},
+    constants::{API_REQUEST_TIMEOUT, CONCURRENT_REQUESTS},
+    preflight::{ReplicaPod, ServedFacts, ServedValidity, WebhookService},
     tls::{Validity, crypto_provider},
 };
 
@@ -47,22 +47,23 @@ pub(super) async fn through_port_forward(
     reader: &ApiReader,
     service: &WebhookService,
     roots: &Arc<RootCertStore>,
-    replicas: &[&str],
+    replicas: &[&ReplicaPod],
 ) -> Vec<ServedFacts> {
     let pods = Api::<Pod>::namespaced(reader.client.clone(), &service.namespace);
     let served = stream::iter(replicas).map(async |replica| {
+        let (name, port) = (&replica.metadata.named.name, replica.webhook_port());
         let seen = async {
-            let forwarded = pods.portforward(replica, &[WEBHOOK_PORT]).await;
+            let forwarded = pods.portforward(name, &[port]).await;
             let mut forwarder = forwarded.map_err(|error| error.to_string())?;
-            let stream = forwarder.take_stream(WEBHOOK_PORT).ok_or("there is no stream")?;
-            let failure = forwarder.take_error(WEBHOOK_PORT).ok_or("there is no stream")?;
+            let stream = forwarder.take_stream(port).ok_or("there is no stream")?;
+            let failure = forwarder.take_error(port).ok_or("there is no stream")?;
             tokio::select! {
                 seen = see(stream, service, roots.clone()) => seen,
                 // What the kubelet says, for example that nobody listens.
                 Some(error) = failure => Err(error),
             }
         };
-        ServedFacts { replica: (*replica).to_owned(), certificate: in_time(seen).await }
+        ServedFacts { replica: name.to_owned(), certificate: in_time(seen).await }
     });
     served.buffered(CONCURRENT_REQUESTS).collect().await
 }

@@ -20,7 +20,8 @@ pub const SECRET: &str = "apisix-prestop-tls";
 /// The namespace of the Pods that probe whether the webhook answers.
 const PROBE: &str = "apisix-prestop-probe";
 const DRAIN_LIMIT: Duration = Duration::from_secs(60);
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// How long the API server may take to reach a webhook, or to learn of a change.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// The image under test: `E2E_IMAGE`.
 ///

@@ -101,7 +101,7 @@ impl Listeners {
         let config = tls::trusting(cas)?.with_no_client_auth();
         let targets = targets(client).await?;
         let attackers = targets.iter().map(|target| Attacker {
-            webhook: (target.address, 8443).into(),
+            webhook: (target.address, 10250).into(),
             admin: (target.address, 8080).into(),
             name: format!("{NAME}.{NAME}.svc"),
             config: config.clone(),

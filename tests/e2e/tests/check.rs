@@ -207,7 +207,7 @@ async fn each_fault_of_the_replicas_is_named() -> Result<()> {
         let closed = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed}\n\
              spec: {podSelector: {}, policyTypes: [Ingress]}\n";
         apply(NAME, closed).await?;
-        let found = named("‼ no rule of closed lets the API server reach port 8443").await;
+        let found = named("‼ no rule of closed lets the API server reach port 10250").await;
         kubectl(NAME, &["delete", "networkpolicy", "closed"]).await?;
         found?;
 

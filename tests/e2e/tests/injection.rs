@@ -142,12 +142,15 @@ async fn a_namespace_that_has_not_opted_in_is_left_alone() -> Result<()> {
 
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
-async fn its_own_namespace_is_left_alone_even_when_it_carries_the_label() -> Result<()> {
+async fn in_its_own_namespace_only_its_own_pods_are_left_alone() -> Result<()> {
     with_namespace("own", "", async |_, _| {
-        run("kubectl", &["label", "namespace", NAME, "apisix-prestop/inject=enabled"]).await?;
-        let admitted = admitted(NAME, &pod(json!({}), json!({}))).await;
+        run("kubectl", &["label", "namespace", NAME, "apisix-prestop/inject=true"]).await?;
+        let own = json!({"labels": {"app.kubernetes.io/name": NAME}});
+        let own = admitted(NAME, &pod(own, json!({}))).await;
+        let other = admitted(NAME, &pod(json!({}), json!({}))).await;
         run("kubectl", &["label", "namespace", NAME, "apisix-prestop/inject-"]).await?;
-        assert_eq!(hooks(&admitted?), (vec![Value::Null], 30));
+        assert_eq!(hooks(&own?), (vec![Value::Null], 30));
+        assert_eq!(hooks(&other?), (vec![json!({"sleep": {"seconds": 5}})], 30));
         Ok(())
     })
     .await
@@ -230,7 +233,7 @@ async fn it_has_no_right_that_it_does_not_use() -> Result<()> {
             ("get", "leases.coordination.k8s.io/apisix-prestop", "yes"),
             ("patch", "leases.coordination.k8s.io/apisix-prestop", "yes"),
             ("delete", "leases.coordination.k8s.io/apisix-prestop", "no"),
-            ("create", "secrets", "yes"),
+            ("create", "secrets", "no"),
             ("get", "secrets", "no"),
             ("get", "secrets/apisix-prestop-tls", "yes"),
             ("update", "secrets/apisix-prestop-tls", "yes"),
