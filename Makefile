@@ -57,7 +57,7 @@ test-programs:
 	@$(STEP) "test programs (compiles the dependencies the first time)" cargo test --locked --no-run
 
 .PHONY: chart
-chart: ## Check the chart: lint, unit tests, schemas of four Kubernetes versions
+chart: ## Check the chart: lint, unit tests, schemas of four Kubernetes versions, alerts
 	tests/checks/chart
 
 .PHONY: cluster

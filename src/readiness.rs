@@ -8,8 +8,16 @@ use std::{
     },
 };
 
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use strum::{IntoStaticStr, VariantArray};
+
 /// Something that must hold before reviews can come in. Each has one writer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Condition {
     /// There is a certificate that is valid now.
     Certificate,
@@ -19,6 +27,11 @@ pub enum Condition {
     Targets,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConditionLabels {
+    condition: &'static str,
+}
+
 /// The life of the process (starting, serving, draining: in this order, never back), and the
 /// conditions that do not hold.
 #[derive(Debug, Default)]
@@ -26,12 +39,25 @@ pub struct Readiness {
     stage: AtomicU8,
     unmet: Mutex<BTreeMap<Condition, String>>,
     notes: Mutex<BTreeMap<Condition, String>>,
+    not_ready: Family<ConditionLabels, Gauge>,
 }
 
 const SERVING: u8 = 1;
 const DRAINING: u8 = 2;
 
 impl Readiness {
+    /// Adds the metric of the conditions to `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        for condition in Condition::VARIANTS {
+            self.not_ready.get_or_create_owned(&labels(*condition));
+        }
+        registry.register(
+            "not_ready",
+            "1 while the replica is not ready because of a condition",
+            self.not_ready.clone(),
+        );
+    }
+
     /// The listeners accept connections.
     pub fn serve(&self) {
         self.stage.fetch_max(SERVING, Ordering::Relaxed);
@@ -49,6 +75,8 @@ impl Readiness {
 
     /// Sets why `condition` does not hold, as one line, or `None` when it holds.
     pub fn set(&self, condition: Condition, problem: Option<String>) {
+        let gauge = self.not_ready.get_or_create_owned(&labels(condition));
+        gauge.set(problem.is_some().into());
         replace(&self.unmet, condition, problem);
     }
 
@@ -86,6 +114,10 @@ impl Readiness {
     }
 }
 
+fn labels(condition: Condition) -> ConditionLabels {
+    ConditionLabels { condition: condition.into() }
+}
+
 fn replace(of: &Mutex<BTreeMap<Condition, String>>, condition: Condition, problem: Option<String>) {
     let mut problems = of.lock().unwrap_or_else(PoisonError::into_inner);
     match problem {
@@ -96,6 +128,8 @@ fn replace(of: &Mutex<BTreeMap<Condition, String>>, condition: Condition, proble
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::encoding::text::encode;
+
     use super::*;
 
     #[test]
@@ -111,6 +145,29 @@ mod tests {
         assert_eq!(readiness.check(), Err("not ready: no bundle".to_owned()));
         readiness.drain();
         assert_eq!(readiness.check(), Err("not ready: draining; no bundle".to_owned()));
+    }
+
+    #[test]
+    fn the_metric_shows_each_condition() {
+        let (readiness, mut registry) = (Readiness::default(), Registry::default());
+        readiness.register(&mut registry);
+        let shown = || {
+            let mut page = String::new();
+            encode(&mut page, &registry).unwrap();
+            let mut lines: Vec<_> = page
+                .lines()
+                .filter_map(|line| line.strip_prefix("not_ready{condition="))
+                .map(str::to_owned)
+                .collect();
+            lines.sort();
+            lines.join(" ")
+        };
+        let met = r#""ca_bundle"} 0 "certificate"} 0 "targets"} 0"#;
+        assert_eq!(shown(), met);
+        readiness.set(Condition::CaBundle, Some("no bundle".to_owned()));
+        assert_eq!(shown(), met.replacen('0', "1", 1));
+        readiness.set(Condition::CaBundle, None);
+        assert_eq!(shown(), met);
     }
 
     #[test]

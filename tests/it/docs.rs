@@ -5,15 +5,12 @@
 use std::{fs, net::SocketAddr, path::PathBuf};
 
 use apisix_prestop::{
-    admission::{Refusal, ReviewMetrics},
+    admission::Refusal,
     cli::Cli,
     constants::*,
     injection::{NoticeName, Reason},
-    telemetry,
-    tls::CertificateMetrics,
 };
 use clap::CommandFactory;
-use prometheus_client::encoding::text::encode;
 use rstest::rstest;
 use strum::VariantArray;
 use support::{
@@ -131,24 +128,6 @@ fn the_table_of_decisions_has_a_row_with_an_example_for_each_reason() {
         format!("| {} | `{reason}` | {answer} |", example.row.as_ref().unwrap())
     });
     assert_eq!(table, expected.collect::<Vec<_>>(), "in the order in which the reasons match");
-}
-
-#[test]
-fn every_metric_is_documented() {
-    let mut registry = telemetry::registry();
-    ReviewMetrics::register(&mut registry);
-    CertificateMetrics::register(&mut registry);
-    let mut page = String::new();
-    encode(&mut page, &registry).unwrap();
-    for line in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
-        let (name, kind) = line.split_once(' ').unwrap();
-        let suffix = match kind {
-            "counter" => "_total",
-            "info" => "_info",
-            _ => "",
-        };
-        assert_says("docs/observability.md", &format!("`{name}{suffix}"));
-    }
 }
 
 #[rstest]

@@ -16,6 +16,7 @@ mod inject;
 mod injection;
 mod limits;
 mod manifests;
+mod monitoring;
 mod other_webhooks;
 mod pods;
 mod preflight;

@@ -121,6 +121,7 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let readiness = Arc::new(Readiness::default());
     let mut registry = telemetry::registry();
+    readiness.register(&mut registry);
     registry.register("log_lines_dropped", "Lines of the log that nobody read", dropped_lines);
     let review_metrics = ReviewMetrics::register(&mut registry);
     let kubelets = OutdatedKubeletMetrics::register(&mut registry);

@@ -17,6 +17,8 @@ helm                     helm.sh/helm/v4/cmd/helm
 kubeconform              github.com/yannh/kubeconform/cmd/kubeconform
 helm-docs                github.com/norwoodj/helm-docs/cmd/helm-docs
 helm-unittest            github.com/helm-unittest/helm-unittest/cmd/helm-unittest
+promtool                 github.com/prometheus/prometheus/cmd/promtool prometheus
+prometheus               github.com/prometheus/prometheus/cmd/prometheus prometheus
 apisix-ingress-controller github.com/apache/apisix-ingress-controller apisix-ingress-controller
 own/pki                  ./pki
 own/image                ./image
@@ -44,14 +46,21 @@ ldflags() { # ldflags NAME
   echo "$flags"
 }
 
+# No test needs a service discovery of Prometheus, and these bring the clients of every cloud.
+tags() { # tags NAME
+  case $1 in
+    prom*) echo remove_all_sd ;;
+  esac
+}
+
 tools_hash() {
   local name package module
   {
     echo "${build_flags[@]}"
     while read -r name package module; do
-      echo "$name $package $module $(ldflags "$name")"
+      echo "$name $package $module $(ldflags "$name") $(tags "$name")"
     done <<<"$components"
-    cat "$here"/{.,apisix-ingress-controller}/go.{mod,sum}
+    cat "$here"/{.,apisix-ingress-controller,prometheus}/go.{mod,sum}
     find "$here" -name '*.go' ! -name '*_test.go' -print0 | sort -z | xargs -0 cat
   } | sha256sum | cut -c 1-12
 }
@@ -96,7 +105,8 @@ build_component() { # build_component NAME PACKAGE [MODULE]
   local timing=$cache/timings/$1 log=$tools/build.log last="" began=$SECONDS
   [[ ! -s $timing ]] || last=" (last time $(duration "$(<"$timing")"))"
   printf 'building %s%s … ' "$1" "$last"
-  if ! CGO_ENABLED=0 go build -C "$here/${3:-.}" "${build_flags[@]}" -ldflags "$(ldflags "$1")" -o "$tools/$1.part" "$2" 2>"$log"; then
+  if ! CGO_ENABLED=0 go build -C "$here/${3:-.}" "${build_flags[@]}" -tags "$(tags "$1")" -ldflags "$(ldflags "$1")" \
+    -o "$tools/$1.part" "$2" 2>"$log"; then
     echo failed
     tail -n 30 "$log" >&2
     die "could not build $1"

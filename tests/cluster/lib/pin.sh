@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Writes go.mod and go.sum of both Go modules anew from the versions file.
+# Writes go.mod and go.sum of each Go module anew from the versions file.
 
 pin() (
   need_go
@@ -11,9 +11,12 @@ pin() (
   go_mod "$kubernetes" "$helm_unittest" >go.mod
   tidy_into "$here"
   say "wrote tests/cluster/go.mod and go.sum for Kubernetes $KUBERNETES"
-  controller_go_mod "$kubernetes" >go.mod
+  own_go_mod "$kubernetes" apisix-ingress-controller "github.com/apache/apisix-ingress-controller v$APISIX_INGRESS_CONTROLLER" >go.mod
   tidy_into "$here/apisix-ingress-controller"
   say "wrote those of apisix-ingress-controller $APISIX_INGRESS_CONTROLLER"
+  own_go_mod "$kubernetes" prometheus "github.com/prometheus/prometheus v$PROMETHEUS" >go.mod
+  tidy_into "$here/prometheus"
+  say "wrote those of Prometheus $PROMETHEUS"
 )
 
 tidy_into() { # tidy_into FOLDER: adds to go.mod what it lacks, and moves it there with its go.sum
@@ -69,16 +72,18 @@ $(sed -n "s|^\t\(k8s\.io/[^ ]*\) => \./staging/.*|\t\1 => \1 v0.${KUBERNETES#1.}
 END
 }
 
-# With the versions of the other module, the controller would not compile.
-controller_go_mod() { # controller_go_mod KUBERNETES_GO_MOD
+# A Go module for programs that do not compile with the versions of the others, or would change them.
+own_go_mod() { # own_go_mod KUBERNETES_GO_MOD FOLDER "MODULE VERSION"
   cat <<END
 // Written by tests/cluster/cluster pin: change tests/cluster/versions instead.
-module apisix-prestop/tests/cluster/apisix-ingress-controller
+module apisix-prestop/tests/cluster/$2
 
 $(grep '^go ' "$1")
 
-tool github.com/apache/apisix-ingress-controller
+tool (
+$(awk -v folder="$2" '$3 == folder { print "\t" $2 }' <<<"$components")
+)
 
-require github.com/apache/apisix-ingress-controller v$APISIX_INGRESS_CONTROLLER
+require $3
 END
 }

@@ -8,6 +8,7 @@ pub mod image;
 pub mod installation;
 pub mod namespace;
 pub mod program;
+pub mod prometheus;
 pub mod provided_certificate;
 pub mod reader;
 pub mod replica;
