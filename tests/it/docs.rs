@@ -14,7 +14,7 @@ use clap::CommandFactory;
 use rstest::rstest;
 use strum::VariantArray;
 use support::{
-    cases::{self, Case},
+    cases::{self, Case, PolicyLimit},
     plan::reasons,
 };
 
@@ -128,6 +128,29 @@ fn the_table_of_decisions_has_a_row_with_an_example_for_each_reason() {
         format!("| {} | `{reason}` | {answer} |", example.row.as_ref().unwrap())
     });
     assert_eq!(table, expected.collect::<Vec<_>>(), "in the order in which the reasons match");
+}
+
+#[test]
+fn the_table_of_the_policy_engine_has_the_numbers_of_the_cases() {
+    let page = read("docs/policy-engine.md");
+    let (_, rest) = page.split_once("| it does not |\n|---|---|---|---|\n").unwrap();
+    let table: Vec<_> = rest.lines().take_while(|line| line.starts_with('|')).collect();
+    let cases = cases::all().unwrap();
+    let expected = reasons().into_iter().filter_map(|reason| {
+        let cases = cases.iter().filter(|case| case.is_for_api_server());
+        let cases: Vec<_> = cases.filter(|case| case.expect.reason == reason.as_str()).collect();
+        let count = |limit| cases.iter().filter(|case| case.not_by_policy == limit).count();
+        let limits = PolicyLimit::VARIANTS.iter().map(|limit| (limit, count(Some(*limit))));
+        let limits = limits.filter(|(_, count)| *count > 0);
+        let limits: Vec<_> = limits.map(|(limit, count)| format!("{count} `{limit}`")).collect();
+        let limits = if limits.is_empty() { String::new() } else { limits.join(", ") + " " };
+        let row = format!("| `{reason}` | {} | {} | {limits}|", cases.len(), count(None));
+        (!cases.is_empty()).then_some(row)
+    });
+    assert_eq!(table, expected.collect::<Vec<_>>());
+    for limit in PolicyLimit::VARIANTS {
+        assert_says("docs/policy-engine.md", &format!("\n| `{limit}` | "));
+    }
 }
 
 #[rstest]

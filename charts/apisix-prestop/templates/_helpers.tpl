@@ -106,6 +106,25 @@ matchExpressions:
   {{- end }}
 {{- end }}
 
+{{/* Which Pods take part. */}}
+{{- define "apisix-prestop.objectSelector" -}}
+{{- with (.Values.webhook.objectSelector).matchLabels -}}
+matchLabels:
+  {{- toYaml . | nindent 2 }}
+{{ end -}}
+matchExpressions:
+  - key: apisix-prestop/inject
+    operator: NotIn
+    values: [disabled, "false"]
+  # The webhook does not review its own Pods: with failurePolicy Fail, the first could not start.
+  - key: app.kubernetes.io/name
+    operator: NotIn
+    values: [{{ include "apisix-prestop.name" . | quote }}]
+  {{- with (.Values.webhook.objectSelector).matchExpressions }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
 {{/* Whether the API server has matchConditions: beta and enabled in 1.28, GA in 1.30. */}}
 {{- define "apisix-prestop.hasMatchConditions" -}}
 {{- if semverCompare ">=1.28-0" .Capabilities.KubeVersion.Version }}true{{ end }}

@@ -15,6 +15,7 @@ out of the range of the webhook or of cert-manager. values.schema.json refuses t
 {{- include "apisix-prestop.podProblems" . }}
 {{- include "apisix-prestop.labelProblems" . }}
 {{- include "apisix-prestop.webhookProblems" . }}
+{{- include "apisix-prestop.engineProblems" . }}
 {{- end }}
 
 {{- define "apisix-prestop.timeProblems" -}}
@@ -196,6 +197,25 @@ webhook.matchConditions requires Kubernetes 1.28, and this is {{ $.Capabilities.
 webhook.matchConditions: the name {{ .name }} occurs twice
 {{- end }}
 {{- $names = append $names .name }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What only the webhook can do. */}}
+{{- define "apisix-prestop.engineProblems" -}}
+{{- $engine := .Values.engine }}
+{{- if ne $engine "webhook" }}
+{{- if semverCompare "<1.36-0" .Capabilities.KubeVersion.Version }}
+engine: {{ $engine }} requires Kubernetes 1.36, and this is {{ .Capabilities.KubeVersion.Version }}
+{{- end }}
+{{- if eq .Values.injection.hook "exec" }}
+engine: {{ $engine }} requires injection.hook: auto or sleep
+{{- end }}
+{{- if ne .Values.injection.targets "all" }}
+engine: {{ $engine }} requires injection.targets: all
+{{- end }}
+{{- if ne .Values.mode "enforce" }}
+engine: {{ $engine }} requires mode: enforce
 {{- end }}
 {{- end }}
 {{- end }}

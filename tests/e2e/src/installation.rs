@@ -111,6 +111,39 @@ pub async fn admin(client: &Client, path: &str) -> Result<Vec<String>> {
     Ok(answers)
 }
 
+/// Waits until the API server uses the MutatingAdmissionPolicy. The webhook, which acts after it, would
+/// record what sends requests to the Pod.
+///
+/// # Errors
+/// When it does not within 30 s.
+pub async fn await_policy() -> Result<()> {
+    let create = ["-n", PROBE, "run", "probe", "--image=none", "--dry-run=server", "-o", "yaml"];
+    eventually("the API server to use the policy", ANSWER_LIMIT, async || {
+        let created = run("kubectl", &create).await?.stdout;
+        ensure!(created.contains("preStop:"), "a Pod goes without the hook");
+        ensure!(!created.contains("target:"), "the webhook acts alone");
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}
+
+/// Waits until the webhook answers beside the MutatingAdmissionPolicy, which cannot warn.
+///
+/// # Errors
+/// When it does not within 30 s.
+pub async fn await_warning() -> Result<()> {
+    let annotation = "--annotations=apisix-prestop/delay=soon";
+    let create = ["-n", PROBE, "run", "probe", "--image=none", "--dry-run=server", annotation];
+    eventually("the webhook to warn", ANSWER_LIMIT, async || {
+        let warnings = run("kubectl", &create).await?.stderr;
+        ensure!(warnings.contains("is not a time"), "there is no warning: {warnings}");
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}
+
 /// Waits until the API server reaches the webhook: kube-proxy learns of a ready Pod a moment later.
 ///
 /// # Errors

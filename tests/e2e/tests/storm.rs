@@ -100,6 +100,22 @@ async fn no_pod_goes_without_the_hook_while_the_chart_is_upgraded() -> Result<()
 
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
+async fn no_pod_goes_without_the_hook_while_the_engine_is_exchanged() -> Result<()> {
+    let event = async |client: Client| {
+        let engine =
+            async |engine| installation::install(&client, &[&VALUES[..], &[engine]].concat()).await;
+        engine("engine=both").await?;
+        installation::await_policy().await?;
+        engine("engine=policy").await?;
+        engine("engine=both").await?;
+        installation::await_warning().await?;
+        engine("engine=webhook").await
+    };
+    storm("webhook, policy, webhook", &[], event, none_goes_without).await
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: make e2e"]
 async fn no_pod_goes_without_the_hook_while_a_provided_certificate_is_exchanged() -> Result<()> {
     const PROVIDED: &str = "e2e-tls";
     let client = Client::try_default().await?;

@@ -16,6 +16,8 @@ pub mod mounted_secret;
 pub mod other_webhook;
 #[cfg(feature = "plan")]
 pub mod plan;
+#[cfg(feature = "cases")]
+pub mod pods;
 pub mod proc;
 #[cfg(feature = "program")]
 pub mod program;
