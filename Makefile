@@ -32,7 +32,7 @@ demo: export PROGRAMS := $(PROGRAMS) demo
 demo: $(if $(filter existing,$(CLUSTER)),programs) ## Roll Deployments with and without the webhook on a local Kubernetes, and count failed requests
 	@CLUSTER_NAME=demo tests/e2e/in-cluster --keep $(RELEASE)/demo
 
-PARTS := lint unit chart cluster e2e fuzz-short bench-short soak-short
+PARTS := lint arm64 unit chart cluster e2e fuzz-short bench-short soak-short
 
 .PHONY: test
 test: ## Run every test
@@ -41,14 +41,20 @@ test: ## Run every test
 ##@ Parts of `make test`
 
 .PHONY: lint
-lint: ## Check formatting, clippy and shell scripts
+lint: ## Check formatting, clippy, shell scripts and workflows
 	@$(STEP) "formatting" cargo fmt --all --check
 	@$(STEP) "clippy (compiles the dependencies the first time)" cargo clippy --workspace --all-targets --locked -- -D warnings
 	@$(STEP) "shell scripts" tests/checks/shell
+	@$(STEP) "workflows (builds actionlint the first time)" tests/checks/workflows
+
+.PHONY: arm64
+arm64: ## Check that the program compiles for arm64
+	tests/checks/arm64
 
 .PHONY: unit
 unit: test-programs ## Run the tests that need no cluster
 	cargo test --locked
+	tests/checks/release target/debug/apisix-prestop
 
 # All test programs in one call: with fewer packages, cargo may choose other features, and compile
 # the dependencies again.

@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use apisix_prestop::cli::Cli;
-use clap::Parser;
 
 #[expect(clippy::print_stderr, reason = "where a command says why it failed")]
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    match Cli::from_arguments().run() {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");

@@ -3,25 +3,31 @@
 
 mod audit;
 mod check;
+mod completion;
 mod controller;
 mod inject;
 mod injection;
+mod man;
 mod manifest_objects;
 mod object_name;
 mod plain_table;
+mod program_name;
 mod serve;
 mod tls;
 mod upstreams;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use program_name::ProgramName;
 
 pub use audit::{AuditArgs, AuditError, AuditFormat, FailOn};
 pub use check::{CheckArgs, CheckError};
+pub use completion::{CompletionArgs, CompletionError};
 pub use controller::ControllerArgs;
 pub use inject::{InjectArgs, InjectError, ManifestArgs};
 pub use injection::{DelayAboveMaximum, HookMode, InjectionArgs};
+pub use man::{ManArgs, ManError};
 pub use serve::{ServeArgs, ServeError, TargetsNotWatched, TaskEnded};
 pub use tls::{SelfManagedArgs, TlsArgs, TlsError, TlsMode};
 pub use upstreams::{ReportFormat, UpstreamsArgs, UpstreamsError};
@@ -53,6 +59,10 @@ pub enum Command {
     /// Check whether the webhook works in a cluster: its installation, its certificate, the namespaces
     /// that have opted in, and what happens to a Pod there. Changes nothing.
     Check(CheckArgs),
+    /// Write the script with which a shell completes the command line.
+    Completion(CompletionArgs),
+    /// Write the manual page, or all of them to a directory.
+    Man(ManArgs),
 }
 
 /// Why a command failed.
@@ -73,9 +83,21 @@ pub enum CommandError {
     /// `check` has no report.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// `completion` failed.
+    #[error(transparent)]
+    Completion(#[from] CompletionError),
+    /// `man` failed.
+    #[error(transparent)]
+    Man(#[from] ManError),
 }
 
 impl Cli {
+    /// Reads the arguments of the program. Usage is shown under the name that a person types.
+    pub fn from_arguments() -> Self {
+        let matches = Self::command().bin_name(ProgramName::current().typed()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// Runs the command to its end. The exit code says what `check` has found.
     ///
     /// # Errors
@@ -88,6 +110,8 @@ impl Cli {
             Command::Upstreams(args) => upstreams::upstreams(args)?,
             Command::Audit(args) => audit::audit(*args)?,
             Command::Check(args) => return Ok(check::check(args)?),
+            Command::Completion(args) => completion::completion(&args, Self::command())?,
+            Command::Man(args) => man::man(args, Self::command())?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -102,6 +126,8 @@ impl CommandError {
             Self::Upstreams(error) => error.is_usage(),
             Self::Audit(error) => error.is_usage(),
             Self::Check(error) => error.is_usage(),
+            Self::Completion(_) => false,
+            Self::Man(error) => error.is_usage(),
         };
         if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
     }

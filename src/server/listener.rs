@@ -8,7 +8,7 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-use crate::constants::{RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, WRITE_TIMEOUT};
+use crate::constants::{RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 
 /// A listener cannot use its address.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +44,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // A restart does not wait for the TIME_WAIT of old connections.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    // Connections inherit these.
-    socket.set_tcp_user_timeout(Some(WRITE_TIMEOUT))?;
+    // Connections inherit these. Only Linux has the first; elsewhere, the program is a command line.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(crate::constants::WRITE_TIMEOUT))?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(&address.into())?;

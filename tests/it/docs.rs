@@ -181,7 +181,7 @@ fn the_chart_has_the_keys_and_paths_of_the_code() {
         &format!("key: {INJECT_LABEL}\n    operator: In\n    values: [{enabled}, \"{too}\"]"),
     );
     let [disabled, too] = INJECT_DISABLED;
-    assert_says(webhook, &format!("values: [{disabled}, \"{too}\"]"));
+    assert_says(helpers, &format!("values: [{disabled}, \"{too}\"]"));
 }
 
 #[test]

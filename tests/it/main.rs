@@ -10,11 +10,13 @@
 mod architecture;
 mod attacks;
 mod audit;
+mod completion;
 mod crowd;
 mod docs;
 mod inject;
 mod injection;
 mod limits;
+mod man;
 mod manifests;
 mod monitoring;
 mod other_webhooks;

@@ -19,6 +19,7 @@ helm-docs                github.com/norwoodj/helm-docs/cmd/helm-docs
 helm-unittest            github.com/helm-unittest/helm-unittest/cmd/helm-unittest
 promtool                 github.com/prometheus/prometheus/cmd/promtool prometheus
 prometheus               github.com/prometheus/prometheus/cmd/prometheus prometheus
+actionlint               github.com/rhysd/actionlint/cmd/actionlint
 apisix-ingress-controller github.com/apache/apisix-ingress-controller apisix-ingress-controller
 own/pki                  ./pki
 own/image                ./image
@@ -40,6 +41,7 @@ ldflags() { # ldflags NAME
     helm-docs) flags+=" -X main.version=$HELM_DOCS" ;;
     helm-unittest) flags+=" -X github.com/helm-unittest/helm-unittest/internal/build.version=$HELM_UNITTEST" ;;
     apisix-ingress-controller) flags+=" -X github.com/apache/apisix-ingress-controller/pkg/version._buildVersion=$APISIX_INGRESS_CONTROLLER" ;;
+    actionlint) flags+=" -X github.com/rhysd/actionlint.version=$ACTIONLINT" ;;
     helm) flags+=" -X helm.sh/helm/v4/internal/version.version=v$HELM" ;;
     containerd* | ctr) flags+=" -X github.com/containerd/containerd/v2/version.Version=$CONTAINERD" ;;
   esac
@@ -65,15 +67,19 @@ tools_hash() {
   } | sha256sum | cut -c 1-12
 }
 
-build() {
+build() { # build [NAME…]
+  local name
+  for name; do
+    [[ $components == *$'\n'"$name "* ]] || bad_usage "there is no program $name to build"
+  done
   if [[ -e $tools/complete ]]; then
     say "tools: cached ($tools)"
   else
-    build_tools
+    build_tools "$@"
   fi
 }
 
-build_tools() {
+build_tools() { # build_tools [NAME…]: all, or only those
   if [[ -e $tools/complete ]]; then
     # Marks this folder as in use: folders that are not used for a week are removed below.
     touch "$tools/complete"
@@ -89,9 +95,11 @@ build_tools() {
     flock "$lock"
   fi
   while read -r name package module; do
-    [[ -z $name || -x $tools/$name ]] || build_component "$name" "$package" "$module"
+    [[ -n $name && ! -x $tools/$name ]] || continue
+    (($# == 0)) || [[ " $* " == *" $name "* ]] || continue
+    build_component "$name" "$package" "$module"
   done <<<"$components"
-  touch "$tools/complete"
+  (($# > 0)) || touch "$tools/complete"
   exec {lock}>&-
 
   # A set takes 0.7 GB: keep those that were used in the last week.

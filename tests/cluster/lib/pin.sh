@@ -53,6 +53,7 @@ require (
 	github.com/containerd/containerd/v2 v$CONTAINERD
 	github.com/helm-unittest/helm-unittest v$HELM_UNITTEST
 	github.com/norwoodj/helm-docs v$HELM_DOCS
+	github.com/rhysd/actionlint v$ACTIONLINT
 	github.com/yannh/kubeconform v$KUBECONFORM
 	go.etcd.io/etcd/server/v3 v$ETCD
 	helm.sh/helm/v4 v$HELM
