@@ -20,7 +20,7 @@ mod watched_object;
 pub(crate) use connect::{ConnectError, connect};
 pub(crate) use events::event_queue;
 pub(crate) use hook_choice::{choose_hook, follow_hook};
-pub(crate) use inventory::{ClusterAudit, ExplainError, InstalledWebhook};
+pub(crate) use inventory::{ClusterAudit, ExplainError, Installed};
 pub(crate) use opted_in::OptedIn;
 pub(crate) use outdated_kubelet::OutdatedKubeletMetrics;
 pub(crate) use preflight::{NoAnswer, PreflightScope, gather};

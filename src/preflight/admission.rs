@@ -107,7 +107,16 @@ pub struct MutatingPolicy {
 #[serde(default, rename_all = "camelCase")]
 struct MutatingPolicySpec {
     match_constraints: MatchConstraints,
+    match_conditions: Vec<NamedExpression>,
+    variables: Vec<NamedExpression>,
     reinvocation_policy: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct NamedExpression {
+    name: String,
+    expression: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -119,6 +128,27 @@ struct MatchConstraints {
 }
 
 impl MutatingPolicy {
+    /// In which namespaces it applies.
+    pub fn namespace_selector(&self) -> &LabelSelector {
+        &self.spec.match_constraints.namespace_selector
+    }
+
+    /// For which objects it applies.
+    pub(super) const fn object_selector(&self) -> &LabelSelector {
+        &self.spec.match_constraints.object_selector
+    }
+
+    /// The expression of a variable.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        let variable = self.spec.variables.iter().find(|variable| variable.name == name);
+        variable.map(|variable| variable.expression.as_str())
+    }
+
+    /// Whether it has a condition of this name.
+    pub(super) fn has_condition(&self, name: &str) -> bool {
+        self.spec.match_conditions.iter().any(|condition| condition.name == name)
+    }
+
     /// Whether it is called again when a later one has changed a new Pod without labels in a namespace
     /// with these.
     pub(super) fn asks_again_for_new_pods(&self, namespace: &StringMap) -> bool {

@@ -4,6 +4,7 @@ use super::{
     check_id::CheckId,
     dry_run_pod::{DryRun, DryRunPod},
     facts::PreflightFacts,
+    installation::{our_policies, ours},
     namespaces::count,
     other_admission::later,
     result::CheckResult,
@@ -69,6 +70,11 @@ fn fault(pod: &DryRunPod, namespace: &str, facts: &PreflightFacts) -> Option<Che
         (None, true) => id.fail(format!("namespace {namespace}: {who} removes the hook")),
         (None, false) if facts.has_flag("--mode=observe") => {
             id.warn(format!("namespace {namespace}: the Pod has no hook, because of --mode observe"))
+        }
+        (None, false) if our_policies(facts).next().is_some() && ours(facts).next().is_none() => {
+            let message = "the Pod has no hook: the MutatingAdmissionPolicy does not apply to it";
+            let hint = "kubectl get mutatingadmissionpolicybindings";
+            return Some(id.fail(format!("namespace {namespace}: {message}")).hint(hint));
         }
         (None, false) => {
             let also = if others.is_empty() { String::new() } else { format!(", or {who} removes it") };

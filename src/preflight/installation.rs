@@ -1,10 +1,11 @@
 //! What is installed, and which namespaces have opted in.
 
 use super::{
-    admission::{MutatingConfiguration, MutatingWebhook},
+    admission::{MutatingConfiguration, MutatingPolicy, MutatingWebhook},
     check_id::CheckId,
     facts::PreflightFacts,
     our_configuration::{is_ours, our_webhook},
+    our_policy::is_our_policy,
     result::{CheckResult, CheckStatus},
     webhook_configuration,
 };
@@ -13,11 +14,18 @@ use crate::{
     upstreams::StringMap,
 };
 
-/// Whether one of our webhooks selects a namespace with these labels. As long as none is known, the label
-/// says what the namespace wants.
-pub fn is_opted_in(configurations: &[MutatingConfiguration], labels: &StringMap) -> bool {
-    let ours = configurations.iter().filter(|it| is_ours(it)).filter_map(our_webhook);
-    let selects: Vec<_> = ours.map(|webhook| webhook.namespace_selector.selects(labels)).collect();
+/// Whether one of our webhooks or policies selects a namespace with these labels. As long as none is
+/// known, the label says what the namespace wants.
+pub fn is_opted_in(
+    configurations: &[MutatingConfiguration],
+    policies: &[MutatingPolicy],
+    labels: &StringMap,
+) -> bool {
+    let webhooks = configurations.iter().filter(|it| is_ours(it)).filter_map(our_webhook);
+    let webhooks = webhooks.map(|webhook| &webhook.namespace_selector);
+    let policies = policies.iter().filter(|it| is_our_policy(it));
+    let all = webhooks.chain(policies.map(MutatingPolicy::namespace_selector));
+    let selects: Vec<_> = all.map(|selector| selector.selects(labels)).collect();
     match &selects[..] {
         [] => labels.get(INJECT_LABEL).is_some_and(|it| INJECT_ENABLED_VALUES.contains(&it)),
         selects => selects.contains(&true),
@@ -27,6 +35,10 @@ pub fn is_opted_in(configurations: &[MutatingConfiguration], labels: &StringMap)
 pub(super) fn ours(facts: &PreflightFacts) -> impl Iterator<Item = (&str, &MutatingWebhook)> {
     let ours = facts.configurations.items.iter().filter(|it| is_ours(it));
     ours.filter_map(|it| Some((it.metadata.name.as_str(), our_webhook(it)?)))
+}
+
+pub(super) fn our_policies(facts: &PreflightFacts) -> impl Iterator<Item = &MutatingPolicy> {
+    facts.policies.items.iter().filter(|it| is_our_policy(it))
 }
 
 /// `--pre`: what is left of an earlier release makes Helm stop, or the API server call nobody.
@@ -53,12 +65,17 @@ pub(super) fn check(facts: &PreflightFacts) -> Vec<CheckResult> {
         results.push(id.pass(format!("there is the MutatingWebhookConfiguration {name}")));
         results.extend(webhook_configuration::check(configuration));
     }
+    for policy in our_policies(facts) {
+        let name = &policy.metadata.name;
+        results.push(id.pass(format!("there is the MutatingAdmissionPolicy {name}")));
+        results.push(webhook_configuration::check_policy(policy));
+    }
     match (results.is_empty(), facts.configurations.warning(id, "MutatingWebhookConfigurations")) {
         (true, Some(unread)) => results.push(
 CheckResult { status: CheckStatus::Failure, ..unread }
         ),
         (true, None) => results.push(
-            id.fail("there is no MutatingWebhookConfiguration of apisix-prestop").hint(
+            id.fail("there is no MutatingWebhookConfiguration or MutatingAdmissionPolicy of apisix-prestop").hint(
                 "helm install apisix-prestop charts/apisix-prestop -n apisix-prestop --create-namespace",
             ),
         ),

@@ -13,6 +13,7 @@ mod listed;
 mod namespaces;
 mod other_admission;
 mod our_configuration;
+mod our_policy;
 mod permissions;
 mod platform;
 mod release;
@@ -32,6 +33,7 @@ pub use facts::{
 pub use installation::is_opted_in;
 pub use listed::{Listed, NamedMetadata};
 pub use our_configuration::{is_ours, our_webhook};
+pub use our_policy::{is_our_policy, settings_of};
 pub use release::{ReleaseFacts, ReplicaPod, ServedFacts, ServedValidity, WebhookDeployment};
 pub use report::PreflightReport;
 pub use result::{CheckResult, CheckStatus};

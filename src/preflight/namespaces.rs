@@ -8,8 +8,9 @@ use crate::constants::{INJECT_DISABLED, INJECT_ENABLED, INJECT_ENABLED_VALUES, I
 
 pub(super) fn check(facts: &PreflightFacts) -> Vec<CheckResult> {
     let namespaces = facts.namespaces.items.iter().map(|it| &it.metadata);
-    let (opted_in, others): (Vec<_>, Vec<_>) =
-        namespaces.partition(|it| is_opted_in(&facts.configurations.items, &it.labels));
+    let (opted_in, others): (Vec<_>, Vec<_>) = namespaces.partition(|it| {
+        is_opted_in(&facts.configurations.items, &facts.policies.items, &it.labels)
+    });
     let mut results: Vec<_> = others.into_iter().filter_map(near_miss).collect();
     // What is wrong with the only namespace says also that it has not opted in.
     if facts.only_namespace.is_none() || results.is_empty() {

@@ -1,4 +1,4 @@
-//! Other webhooks and policies that may change a Pod after our webhook.
+//! Other webhooks and policies that may change a Pod after our webhook or policy.
 
 use super::{
     admission::{MutatingConfiguration, MutatingPolicy},
@@ -6,6 +6,7 @@ use super::{
     facts::PreflightFacts,
     installation::ours,
     our_configuration::is_ours,
+    our_policy::is_our_policy,
     result::CheckResult,
 };
 use crate::upstreams::StringMap;
@@ -23,7 +24,7 @@ pub(super) fn later(facts: &PreflightFacts, namespace: &StringMap) -> Vec<String
     let webhooks = facts.configurations.items.iter().filter(is_later);
     let webhooks = webhooks.map(|it| format!("MutatingWebhookConfiguration {}", it.metadata.name));
     let is_again = |it: &&MutatingPolicy| it.asks_again_for_new_pods(namespace);
-    let policies = facts.policies.items.iter().filter(is_again);
+    let policies = facts.policies.items.iter().filter(|it| !is_our_policy(it)).filter(is_again);
     webhooks
         .chain(policies.map(|it| format!("MutatingAdmissionPolicy {}", it.metadata.name)))
         .collect()

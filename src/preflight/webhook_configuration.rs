@@ -1,8 +1,9 @@
-//! The MutatingWebhookConfiguration of each release.
+//! The MutatingWebhookConfiguration, or the MutatingAdmissionPolicy, of each release.
 
 use super::{
-    admission::{MutatingConfiguration, MutatingWebhook, PodRule},
+    admission::{MutatingConfiguration, MutatingPolicy, MutatingWebhook, PodRule},
     check_id::CheckId,
+    listed::NamedMetadata,
     our_configuration::our_webhook,
     result::CheckResult,
 };
@@ -11,7 +12,7 @@ use crate::{
         INJECT_DISABLED, INJECT_ENABLED, INJECT_LABEL, INJECT_PATH, NAME_LABEL,
         NAMESPACE_NAME_LABEL,
     },
-    upstreams::StringMap,
+    upstreams::{LabelSelector, StringMap},
 };
 
 /// Checks our webhook in a configuration of ours.
@@ -19,7 +20,13 @@ pub(super) fn check(configuration: &MutatingConfiguration) -> Vec<CheckResult> {
     let Some(webhook) = our_webhook(configuration) else { return Vec::new() };
     let name = &configuration.metadata.name;
     let show = format!("kubectl get mutatingwebhookconfiguration {name} -o yaml");
-    let results = [rules(name, webhook), selectors(configuration, webhook)];
+    let engine = Engine {
+        metadata: &configuration.metadata,
+        namespace_selector: &webhook.namespace_selector,
+        object_selector: &webhook.object_selector,
+        home: webhook.client_config.service.as_ref().map(|service| &*service.namespace),
+    };
+    let results = [rules(name, webhook), selectors(&engine)];
     results.into_iter().map(|result| result.hint(show.clone())).collect()
 }
 
@@ -39,20 +46,41 @@ fn rules(name: &str, webhook: &MutatingWebhook) -> CheckResult {
     id.pass(format!("{name} is called for each new Pod; if it does not answer, {policy}"))
 }
 
-fn selectors(configuration: &MutatingConfiguration, webhook: &MutatingWebhook) -> CheckResult {
+/// Checks a MutatingAdmissionPolicy of ours.
+pub(super) fn check_policy(policy: &MutatingPolicy) -> CheckResult {
+    let engine = Engine {
+        metadata: &policy.metadata,
+        namespace_selector: policy.namespace_selector(),
+        object_selector: policy.object_selector(),
+        // It has no Pods.
+        home: None,
+    };
+    let name = &policy.metadata.name;
+    selectors(&engine).hint(format!("kubectl get mutatingadmissionpolicy {name} -o yaml"))
+}
+
+/// What changes Pods, and which.
+struct Engine<'a> {
+    metadata: &'a NamedMetadata,
+    namespace_selector: &'a LabelSelector,
+    object_selector: &'a LabelSelector,
+    /// The namespace of its own Pods.
+    home: Option<&'a str>,
+}
+
+fn selectors(engine: &Engine<'_>) -> CheckResult {
     let id = CheckId::WebhookSelectors;
-    let name = &configuration.metadata.name;
+    let Engine { metadata, namespace_selector, object_selector, home } = engine;
+    let name = &metadata.name;
     let with = |labels: &StringMap, key: &str, value: Option<&str>| {
         let others = labels.iter().filter(|(other, _)| *other != key);
         let others = others.map(|(key, value)| (key.to_owned(), value.to_owned()));
         StringMap::from_iter(others.chain(value.map(|value| (key.to_owned(), value.to_owned()))))
     };
     // A release may select only some of the namespaces and Pods, by further labels.
-    let (namespace, pod) =
-        (webhook.namespace_selector.example(), webhook.object_selector.example());
-    let selects =
-        |value| webhook.namespace_selector.selects(&with(&namespace, INJECT_LABEL, value));
-    let selects_pod = |key: &str, value| webhook.object_selector.selects(&with(&pod, key, value));
+    let (namespace, pod) = (namespace_selector.example(), object_selector.example());
+    let selects = |value| namespace_selector.selects(&with(&namespace, INJECT_LABEL, value));
+    let selects_pod = |key: &str, value| object_selector.selects(&with(&pod, key, value));
     if !selects(Some(INJECT_ENABLED)) {
         return id
             .fail(format!("{name} selects no namespace with {INJECT_LABEL}={INJECT_ENABLED}"));
@@ -68,12 +96,12 @@ fn selectors(configuration: &MutatingConfiguration, webhook: &MutatingWebhook) -
         return id.warn(format!("{name} selects Pods with {INJECT_LABEL}={value}"));
     }
     // An earlier version of the chart excludes the whole namespace.
-    let service = webhook.client_config.service.as_ref();
-    let home = with(&namespace, NAMESPACE_NAME_LABEL, service.map(|it| &*it.namespace));
-    let own = configuration.metadata.label(NAME_LABEL);
-    let selects_home =
-        || webhook.namespace_selector.selects(&with(&home, INJECT_LABEL, Some(INJECT_ENABLED)));
-    if own.is_some() && selects_pod(NAME_LABEL, own) && selects_home() {
+    let own = metadata.label(NAME_LABEL);
+    let selects_home = |home: &str| {
+        let home = with(&namespace, NAMESPACE_NAME_LABEL, Some(home));
+        namespace_selector.selects(&with(&home, INJECT_LABEL, Some(INJECT_ENABLED)))
+    };
+    if own.is_some() && selects_pod(NAME_LABEL, own) && home.is_some_and(selects_home) {
         return id.warn(format!("{name} does not exclude the Pods of the webhook itself"));
     }
     let only = |labels: &StringMap| {

@@ -23,7 +23,7 @@ fn near_miss(workload: &LabelledWorkload, facts: &PreflightFacts) -> Option<Chec
     let value = metadata.label(INJECT_LABEL)?;
     let opts_out = INJECT_DISABLED.contains(&value);
     // Where it changes nothing, it is no mistake.
-    if is_opted_in(&facts.configurations.items, labels) != opts_out {
+    if is_opted_in(&facts.configurations.items, &facts.policies.items, labels) != opts_out {
         return None;
     }
     let what = format!("{kind} {namespace}/{name} has the label {INJECT_LABEL}={value} itself");

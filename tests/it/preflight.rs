@@ -9,13 +9,15 @@ use std::{
 
 use apisix_prestop::{
     constants::WEBHOOK_PORT,
+    injection::{GracePolicy, Policy},
     preflight::{
         ApiServerFacts, CheckId,
         CheckStatus::{self, Failure, Pass, Skipped, Warning},
         DryRun, Listed, NodeFacts, PreflightFacts as Facts, PreflightReport, ReleaseFacts,
-        RightFacts, ServedFacts, ServedValidity,
+        RightFacts, ServedFacts, ServedValidity, settings_of,
     },
     tls::{ServedCertificate, certified_key, server_config},
+    units::{Delay, ShutdownReserve},
 };
 use axum::{
     Router,
@@ -254,6 +256,52 @@ fn older(facts: &mut Facts) {
     facts.api_server = Ok(ApiServerFacts { version: "v1.31.0".to_owned(), minor: Some(31) });
 }
 
+/// The policy of the chart.
+fn engine_policy() -> Value {
+    let webhook = &configuration("apisix-prestop")["webhooks"][0];
+    json!({
+        "metadata": {"name": "apisix-prestop", "labels": {"app.kubernetes.io/name": "apisix-prestop"}},
+        "spec": {
+            "reinvocationPolicy": "IfNeeded",
+            "matchConstraints": {
+                "namespaceSelector": webhook["namespaceSelector"],
+                "objectSelector": webhook["objectSelector"],
+                "resourceRules": webhook["rules"],
+            },
+            "matchConditions": [{"name": "restarts-always", "expression": "true"}],
+            "variables": [
+                {"name": "defaultDelay", "expression": "7"},
+                {"name": "maxDelay", "expression": "60"},
+                {"name": "defaultReserve", "expression": "9"},
+                {"name": "isFixed", "expression": "true"},
+            ],
+        },
+    })
+}
+
+/// Installs the policy in place of the webhook.
+fn replace_webhook(facts: &mut Facts) {
+    facts.configurations = Listed::default();
+    facts.releases.clear();
+    facts.policies = listed(&[engine_policy()]);
+}
+
+#[test]
+fn a_policy_says_what_it_decides_by() {
+    let policy = read(engine_policy());
+    let expected = Policy {
+        delay: Delay::clamped(7),
+        max_delay: Delay::clamped(60),
+        shutdown_reserve: ShutdownReserve::clamped(9),
+        grace: GracePolicy::Never,
+        ..Policy::default()
+    };
+    assert_eq!(settings_of(&policy), expected);
+    let with_jobs =
+        read(json!({"spec": {"variables": [{"name": "defaultDelay", "expression": "a + b"}]}}));
+    assert_eq!(settings_of(&with_jobs), Policy { jobs: true, ..Policy::default() });
+}
+
 /// Makes the replicas listen on another port.
 fn listen(facts: &mut Facts, port: u16) {
     let pods = ["a", "b"].map(|name| {
@@ -321,6 +369,28 @@ fn listen(facts: &mut Facts, port: u16) {
     CheckId::WebhookSelectors, Failure, "selects no Pod without apisix-prestop/inject")]
 #[case::selects_opted_out(|it: &mut Facts| reconfigure(it, "/objectSelector", json!({})),
     CheckId::WebhookSelectors, Warning, "selects Pods with apisix-prestop/inject=disabled")]
+#[case::policy(
+    replace_webhook,
+    CheckId::WebhookConfiguration,
+    Pass,
+    "there is the MutatingAdmissionPolicy apisix-prestop"
+)]
+#[case::policy_selects(
+    replace_webhook,
+    CheckId::WebhookSelectors,
+    Pass,
+    "apisix-prestop selects the namespaces with apisix-prestop/inject=enabled"
+)]
+#[case::policy_selects_none(|it: &mut Facts| { replace_webhook(it); let mut policy = engine_policy();
+        policy["spec"]["matchConstraints"]["namespaceSelector"] = json!({"matchLabels": {"apisix-prestop/inject": "on"}});
+        it.policies = listed(&[policy]) },
+    CheckId::WebhookSelectors, Failure, "apisix-prestop selects no namespace with apisix-prestop/inject=enabled")]
+#[case::namespaces_of_a_policy(
+    replace_webhook,
+    CheckId::OptedIn,
+    Pass,
+    "1 namespace opted in: shop"
+)]
 #[case::two_releases(|it: &mut Facts| it.configurations = listed(&[configuration("a"), configuration("b")]),
     CheckId::TwoReleases, Warning, "a and b both change the Pods of namespace shop")]
 // Replicas
@@ -394,6 +464,10 @@ fn listen(facts: &mut Facts, port: u16) {
         it.policies = listed(&[json!({"metadata": {"name": "p"}, "spec": {"reinvocationPolicy": "IfNeeded", "matchConstraints": {
             "resourceRules": [{"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}]}}})]) },
     CheckId::DryRun, Failure, "MutatingAdmissionPolicy p removes the hook")]
+#[case::without_a_binding(|it: &mut Facts| { replace_webhook(it); it.dry_runs = vec![dry_run(pod(false, false, 30))] },
+    CheckId::DryRun, Failure, "namespace shop: the Pod has no hook: the MutatingAdmissionPolicy does not apply to it")]
+#[case::both_engines_are_not_reached(|it: &mut Facts| { it.policies = listed(&[engine_policy()]); it.dry_runs = vec![dry_run(pod(false, false, 30))] },
+    CheckId::DryRun, Failure, "the API server does not reach the webhook")]
 #[case::record_removed(|it: &mut Facts| it.dry_runs = vec![dry_run(pod(true, false, 30))],
     CheckId::DryRun, Warning, "something after the webhook removes the record")]
 #[case::grace_lowered(|it: &mut Facts| it.dry_runs = vec![dry_run(pod(true, true, 5))],
@@ -469,6 +543,8 @@ fn one_change_has_one_consequence(
     pod["spec"]["containers"][1]["lifecycle"] = json!({"preStop": {"exec": {"command": ["/bin/sh", "-c", "sleep 5"]}}});
     it.dry_runs = vec![dry_run(pod)] })]
 #[case::earlier_webhook(|it: &mut Facts| it.configurations.items.push(read(other("a", "Never"))))]
+#[case::the_policy_instead_of_the_webhook(replace_webhook)]
+#[case::both_engines(|it: &mut Facts| it.policies = listed(&[engine_policy()]))]
 fn what_is_no_fault_changes_nothing(#[case] change: Change) {
     let mut facts = healthy();
     change(&mut facts);

@@ -9,9 +9,9 @@ use tokio::runtime::Builder;
 use super::super::serve::ServeArgs;
 use super::{args::AuditArgs, error::AuditError};
 use crate::{
-    cluster::{ClusterAudit, InstalledWebhook, connect},
+    cluster::{ClusterAudit, Installed, connect},
     injection::{Hook, Policy},
-    preflight::is_opted_in,
+    preflight::{is_opted_in, settings_of},
     protection::{AuditReport, AuditSettings, ExplainedStep},
     upstreams::{IngressController, StringMap},
 };
@@ -35,24 +35,25 @@ async fn read(args: AuditArgs, mut settings: AuditSettings) -> Result<Audited, A
     let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
     let mut controller = IngressController::from(controller);
     let mut unread = Vec::new();
-    let mut configurations = Vec::new();
-    match InstalledWebhook::find(&client).await {
-        Ok(None) => {}
-        Ok(Some(webhook)) => {
-            settings.is_installed = true;
-            configurations = webhook.configurations;
-            match webhook.arguments.and_then(|arguments| flags(&arguments)) {
-                Ok((policy, its_controller)) => {
-                    settings.policy = policy;
-                    controller = its_controller;
-                }
-                Err(error) => unread.push(format!("the flags of the webhook: {error}")),
+    let installed = Installed::find(&client).await.unwrap_or_else(|error| {
+        // Whoever may not list webhooks audits a cluster that most likely has this one.
+        settings.is_installed = true;
+        unread.push(format!("whether a webhook is installed: {error}"));
+        Installed::default()
+    });
+    let Installed { configurations, policies, arguments } = installed;
+    if let Some(policy) = policies.first() {
+        settings.is_installed = true;
+        settings.policy = settings_of(policy);
+    }
+    if let Some(arguments) = arguments {
+        settings.is_installed = true;
+        match arguments.and_then(|arguments| flags(&arguments)) {
+            Ok((policy, its_controller)) => {
+                settings.policy = policy;
+                controller = its_controller;
             }
-        }
-        Err(error) => {
-            // Whoever may not list webhooks audits a cluster that most likely has this one.
-            settings.is_installed = true;
-            unread.push(format!("whether a webhook is installed: {error}"));
+            Err(error) => unread.push(format!("the flags of the webhook: {error}")),
         }
     }
     let bar = progress_bar();
@@ -60,7 +61,7 @@ async fn read(args: AuditArgs, mut settings: AuditSettings) -> Result<Audited, A
         bar.set_message(format!("{what}: {count}"));
         bar.tick();
     };
-    let is_opted_in = |labels: &StringMap| is_opted_in(&configurations, labels);
+    let is_opted_in = |labels: &StringMap| is_opted_in(&configurations, &policies, labels);
     let scope = (!all_namespaces).then(|| namespace.clone());
     let mut read =
         ClusterAudit::read(client, scope, controller, settings, &is_opted_in, &progress).await;

@@ -2,8 +2,8 @@
 //! how these stop.
 
 mod cluster_audit;
-mod installed_webhook;
+mod installed;
 mod narrow;
 
 pub(crate) use cluster_audit::{ClusterAudit, ExplainError};
-pub(crate) use installed_webhook::InstalledWebhook;
+pub(crate) use installed::Installed;

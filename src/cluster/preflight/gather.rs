@@ -115,9 +115,9 @@ async fn gather_namespaces(
         reader.list::<Namespace, NamespaceFacts>(None, which),
         workloads(reader, namespace),
     );
-    let configurations = &facts.configurations.items;
+    let (configurations, policies) = (&facts.configurations.items, &facts.policies.items);
     let opted_in = namespaces.items.iter().map(|it| &it.metadata);
-    let opted_in = opted_in.filter(|it| is_opted_in(configurations, &it.labels));
+    let opted_in = opted_in.filter(|it| is_opted_in(configurations, policies, &it.labels));
     let mut opted_in: Vec<_> = opted_in.map(|it| it.name.clone()).collect();
     facts.dry_runs_left_out = opted_in.len().saturating_sub(MAX_DRY_RUNS);
     opted_in.truncate(MAX_DRY_RUNS);

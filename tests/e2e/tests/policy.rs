@@ -7,10 +7,12 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context, Result, ensure};
 use apisix_prestop::injection::{GracePolicy, Policy};
 use apisix_prestop_e2e::{
-    command::{run, run_with_input},
+    command::{apply, run, run_with_input},
     dry_run::dry_run,
     installation,
     namespace::{self, OPTED_IN, with_values},
+    program::{apisix_prestop, check},
+    route::WEB_INGRESS,
 };
 use futures::StreamExt;
 use kube::Client;
@@ -27,6 +29,7 @@ use support::{
 };
 
 const POLICY: &str = "engine=policy";
+const OPTED_IN_LABEL: &str = "apisix-prestop/inject=enabled";
 /// Longer than the API server takes to read a policy: it looks for them once a second.
 const LIMIT: Duration = Duration::from_secs(15);
 /// How many generated Pods are tried with each policy.
@@ -323,6 +326,64 @@ async fn it_looks_again_after_another_policy() -> Result<()> {
         let other = ["mutatingadmissionpolicybinding,mutatingadmissionpolicy", "z-e2e-other"];
         run("kubectl", &[&["delete"], &other[..]].concat()).await.context("not deleted")?;
         Ok(looked?)
+    })
+    .await
+}
+
+const WEB: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec: {schedulerName: none, containers: [{name: app, image: none}]}
+";
+
+#[tokio::test]
+#[ignore = "needs a cluster: make e2e"]
+async fn check_and_audit_know_the_policy() -> Result<()> {
+    let values = [POLICY, "injection.delay=7s"];
+    with_values("policy-checked", "team: shop", &values, async |_, namespace| {
+        let audit = async || {
+            let args = ["audit", "-n", namespace, "-o", "json"];
+            let report: Value = serde_json::from_str(&apisix_prestop(&args, None).await?.stdout)?;
+            let findings = report["workloads"][0]["findings"].as_array().cloned();
+            let names = findings.unwrap_or_default().into_iter();
+            anyhow::Ok(names.map(|it| it["finding"].clone()).collect::<Vec<_>>())
+        };
+        apply(namespace, WEB).await?;
+        apply(namespace, WEB_INGRESS).await?;
+        assert_eq!(audit().await?, ["not_opted_in", "readiness_missing"]);
+        run("kubectl", &["label", "namespace", namespace, OPTED_IN_LABEL]).await?;
+        run("kubectl", &["-n", namespace, "delete", "pod", "web", "--wait"]).await?;
+        apply(namespace, WEB).await?;
+        // The delay is that of the policy: the sleep is not too short.
+        assert_eq!(audit().await?, ["readiness_missing"]);
+
+        let checked = check(&["-n", namespace]).await?;
+        for line in [
+            "✓ there is the MutatingAdmissionPolicy apisix-prestop",
+            "✓ apisix-prestop selects the namespaces with apisix-prestop/inject=enabled",
+            &format!("✓ a Pod gets the hook in 1 namespace: {namespace}"),
+        ] {
+            ensure!(checked.report.contains(line), "no {line:?} in:\n{}", checked.report);
+        }
+        ensure!(checked.code == 0, "{}", checked.report);
+
+        // Without the binding it applies to nothing.
+        let binding = "mutatingadmissionpolicybinding";
+        run("kubectl", &["delete", binding, "apisix-prestop"]).await?;
+        let line = "the MutatingAdmissionPolicy does not apply to it";
+        eventually("check to name the missing binding", LIMIT, async || {
+            let checked = check(&["-n", namespace]).await?;
+            ensure!(checked.report.contains(line), "no {line:?} in:\n{}", checked.report);
+            Ok(())
+        })
+        .await?;
+        Ok(())
     })
     .await
 }
