@@ -16,7 +16,7 @@ pub(super) fn check(facts: &PreflightFacts) -> Vec<CheckResult> {
     let mut results = Vec::new();
     for dry_run in &facts.dry_runs {
         let result = match &dry_run.outcome {
-            Ok(pod) => fault(pod, &dry_run.namespace, facts),
+            Ok(pod) => fault(pod, &dry_run.namespace, facts).or_else(|| ignored_opt_out(dry_run)),
             Err(why) => Some(rejection(why, dry_run)),
         };
         match result {
@@ -48,6 +48,14 @@ fn rejection(why: &str, dry_run: &DryRun) -> CheckResult {
     } else {
         id.warn(format!("namespace {namespace}: the Pod is rejected: {why}")).hint(command)
     }
+}
+
+fn ignored_opt_out(dry_run: &DryRun) -> Option<CheckResult> {
+    let namespace = &dry_run.namespace;
+    let message = format!("namespace {namespace}: a Pod that opts out gets the hook");
+    let hint = "kubectl get mutatingwebhookconfigurations -o yaml";
+    let is_ignored = dry_run.opted_out.as_ref().is_ok_and(DryRunPod::has_record);
+    is_ignored.then(|| CheckId::DryRun.warn(message).hint(hint))
 }
 
 fn fault(pod: &DryRunPod, namespace: &str, facts: &PreflightFacts) -> Option<CheckResult> {

@@ -4,7 +4,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::{
-    constants::{INJECTED_ANNOTATION, TARGET_ALWAYS, TARGET_ANNOTATION, WEBHOOK_NAME_END},
+    constants::{
+        INJECT_DISABLED, INJECT_LABEL, INJECTED_ANNOTATION, TARGET_ALWAYS, TARGET_ANNOTATION,
+        WEBHOOK_NAME_END,
+    },
     injection::Pod,
 };
 
@@ -15,6 +18,8 @@ pub struct DryRun {
     pub namespace: String,
     /// The Pod as the API server would store it, or why it rejects it.
     pub outcome: Result<DryRunPod, String>,
+    /// The same of a Pod that opts out.
+    pub opted_out: Result<DryRunPod, String>,
 }
 
 impl DryRun {
@@ -31,11 +36,15 @@ impl DryRun {
 /// The container of the Pod. Others come from other webhooks.
 const DRY_RUN_CONTAINER: &str = "app";
 
-/// The Pod that is created: one that gets the hook whatever `--targets` says.
-pub fn dry_run_pod() -> Value {
+/// The Pod that is created: one that gets the hook whatever `--targets` says, unless it opts out.
+pub fn dry_run_pod(opts_out: bool) -> Value {
+    let labels = if opts_out { json!({INJECT_LABEL: INJECT_DISABLED[0]}) } else { json!({}) };
     json!({
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": "apisix-prestop-check", "annotations": {TARGET_ANNOTATION: TARGET_ALWAYS}},
+        "metadata": {
+            "name": "apisix-prestop-check", "labels": labels,
+            "annotations": {TARGET_ANNOTATION: TARGET_ALWAYS},
+        },
         "spec": {"restartPolicy": "Always", "containers": [{"name": DRY_RUN_CONTAINER, "image": "none"}]},
     })
 }

@@ -215,11 +215,13 @@ fn right(
 }
 
 fn dry_run(pod: Value) -> DryRun {
-    DryRun { namespace: "shop".to_owned(), outcome: Ok(read(pod)) }
+    let opted_out = Ok(read(self::pod(false, false, 30)));
+    DryRun { namespace: "shop".to_owned(), outcome: Ok(read(pod)), opted_out }
 }
 
 fn rejected(why: &str) -> DryRun {
-    DryRun { namespace: "shop".to_owned(), outcome: Err(why.to_owned()) }
+    let outcome = Err(why.to_owned());
+    DryRun { namespace: "shop".to_owned(), outcome: outcome.clone(), opted_out: outcome }
 }
 
 fn messages(report: &PreflightReport) -> String {
@@ -468,6 +470,8 @@ fn listen(facts: &mut Facts, port: u16) {
     CheckId::DryRun, Failure, "namespace shop: the Pod has no hook: the MutatingAdmissionPolicy does not apply to it")]
 #[case::both_engines_are_not_reached(|it: &mut Facts| { it.policies = listed(&[engine_policy()]); it.dry_runs = vec![dry_run(pod(false, false, 30))] },
     CheckId::DryRun, Failure, "the API server does not reach the webhook")]
+#[case::opt_out_ignored(|it: &mut Facts| it.dry_runs[0].opted_out = Ok(read(pod(true, true, 30))),
+    CheckId::DryRun, Warning, "namespace shop: a Pod that opts out gets the hook")]
 #[case::record_removed(|it: &mut Facts| it.dry_runs = vec![dry_run(pod(true, false, 30))],
     CheckId::DryRun, Warning, "something after the webhook removes the record")]
 #[case::grace_lowered(|it: &mut Facts| it.dry_runs = vec![dry_run(pod(true, true, 5))],
@@ -671,6 +675,13 @@ impl Cluster {
 async fn answer(State(cluster): State<Cluster>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let value = cluster.answers.lock().unwrap().get(&path).cloned();
+    if value.as_ref().is_some_and(Value::is_object) && path.ends_with("/pods") {
+        let body = axum::body::to_bytes(request.into_body(), 1 << 16).await.unwrap();
+        let created: Value = serde_json::from_slice(&body).unwrap();
+        let opts_out = created["metadata"]["labels"]["apisix-prestop/inject"] == "disabled";
+        let pod = value.filter(|_| !opts_out).unwrap_or_else(|| pod(false, false, 30));
+        return ([(CONTENT_TYPE, "application/json")], pod.to_string()).into_response();
+    }
     let (status, body) = match value {
         Some(Value::Array(items)) => {
             (200, json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}))

@@ -10,14 +10,17 @@ use crate::{
     preflight::{DryRun, dry_run_pod},
 };
 
-/// Creates the Pod in each of `namespaces` with `dryRun=All`.
+/// Creates both Pods in each of `namespaces` with `dryRun=All`.
 pub(super) async fn dry_runs(reader: &ApiReader, namespaces: &[String]) -> Vec<DryRun> {
-    let pod = dry_run_pod();
+    let (pod, without) = (dry_run_pod(false), dry_run_pod(true));
     let runs = stream::iter(namespaces).map(async |namespace| {
-        let path = Pod::url_path(&(), Some(namespace));
-        let outcome = reader.create(path, &pod, true, DRY_RUN_TIMEOUT).await;
-        let outcome = outcome.map_err(|error| error.to_string());
-        DryRun { namespace: namespace.clone(), outcome }
+        let create = async |pod| {
+            let path = Pod::url_path(&(), Some(namespace));
+            let created = reader.create(path, pod, true, DRY_RUN_TIMEOUT).await;
+            created.map_err(|error| error.to_string())
+        };
+        let (outcome, opted_out) = tokio::join!(create(&pod), create(&without));
+        DryRun { namespace: namespace.clone(), outcome, opted_out }
     });
     runs.buffered(CONCURRENT_REQUESTS).collect().await
 }

@@ -65,8 +65,17 @@ async fn helm_test_reads_the_cluster_from_inside() -> Result<()> {
         kubectl(NAME, &["delete", "pod", "apisix-prestop-check", "--ignore-not-found"]).await?;
         let report = report?.stdout;
         tested.with_context(|| report.clone())?;
-        let line = format!("✓ the CA verifies the certificate of {NAME}.{NAME}.svc");
-        ensure!(report.contains(&line), "no {line:?} in:\n{report}");
+        for line in [
+            format!("✓ the CA verifies the certificate of {NAME}.{NAME}.svc"),
+            format!("✓ a Pod gets the hook in 1 namespace: {NAME}-check"),
+        ] {
+            ensure!(report.contains(&line), "no {line:?} in:\n{report}");
+        }
+        let is_fault = |line: &str| ["‼", "✗"].iter().any(|sign| line.starts_with(sign));
+        ensure!(!report.lines().any(is_fault), "{report}");
+        let left = "namespace,clusterrole,clusterrolebinding";
+        let left = run("kubectl", &["get", left, "-o", "name"]).await?.stdout;
+        ensure!(!left.contains("apisix-prestop-check"), "it leaves rights behind:\n{left}");
         Ok(())
     })
     .await
@@ -102,9 +111,12 @@ async fn each_near_miss_is_named() -> Result<()> {
         let line = format!("namespace {namespace} has the label apisix-prestop/inject=True");
         is_named(&only, &line).await?;
 
-        run("kubectl", &["label", "namespace", NAME, "apisix-prestop/inject=enabled"]).await?;
-        let named = is_named(&["-A"], "but it is the namespace of the webhook itself").await;
-        run("kubectl", &["label", "namespace", NAME, "apisix-prestop/inject-"]).await?;
+        let excluded = "kube-system";
+        run("kubectl", &["label", "namespace", excluded, "apisix-prestop/inject=true"]).await?;
+        let line =
+            "kube-system has the label apisix-prestop/inject=true, but the webhook excludes it";
+        let named = is_named(&["-A"], line).await;
+        run("kubectl", &["label", "namespace", excluded, "apisix-prestop/inject-"]).await?;
         named?;
 
         // A quota hides what the webhook does, and says so.
@@ -129,7 +141,7 @@ fn changes(namespace: &str) -> Result<Vec<(Value, String)>> {
             "✗ COPY calls another path than /inject".to_owned(),
         ),
         (
-            json!({"namespaceSelector": {"matchLabels": {"team": "shop"}}}),
+            json!({"namespaceSelector": {"matchLabels": {"apisix-prestop/inject": "on"}}}),
             "✗ COPY selects no namespace with apisix-prestop/inject=enabled".to_owned(),
         ),
         (
@@ -223,7 +235,7 @@ async fn each_fault_of_the_replicas_is_named() -> Result<()> {
         installation::uninstall().await?;
         let absent = check(&["-n", namespace]).await;
         installation::install(&client, &[]).await?;
-        expect(&absent?, "✗ there is no MutatingWebhookConfiguration of apisix-prestop")
+        expect(&absent?, "✗ there is no MutatingWebhookConfiguration or MutatingAdmissionPolicy")
     })
     .await
 }
