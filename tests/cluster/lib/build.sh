@@ -20,6 +20,7 @@ helm-unittest            github.com/helm-unittest/helm-unittest/cmd/helm-unittes
 promtool                 github.com/prometheus/prometheus/cmd/promtool prometheus
 prometheus               github.com/prometheus/prometheus/cmd/prometheus prometheus
 actionlint               github.com/rhysd/actionlint/cmd/actionlint
+kwok                     sigs.k8s.io/kwok/cmd/kwok
 apisix-ingress-controller github.com/apache/apisix-ingress-controller apisix-ingress-controller
 own/pki                  ./pki
 own/image                ./image
@@ -119,10 +120,21 @@ build_component() { # build_component NAME PACKAGE [MODULE]
     tail -n 30 "$log" >&2
     die "could not build $1"
   fi
+  [[ $1 != kwok ]] || copy_stages >"$tools/kwok-stages.yaml"
   mv "$tools/$1.part" "$tools/$1"
   rm -f "$log"
   echo "$((SECONDS - began))" >"$timing"
   duration $((SECONDS - began))
+}
+
+# How kwok plays the kubelet: its nodes are Ready and renew their Leases, and its Pods run.
+copy_stages() {
+  local stages stage
+  stages=$(go -C "$here" list -m -f '{{.Dir}}' sigs.k8s.io/kwok)/kustomize/stage
+  for stage in "$stages"/node/{fast/node-initialize,heartbeat-with-lease/node-heartbeat-with-lease}.yaml "$stages"/pod/fast/pod-*.yaml; do
+    cat "$stage"
+    echo ---
+  done
 }
 
 build_image() {

@@ -58,6 +58,7 @@ require (
 	go.etcd.io/etcd/server/v3 v$ETCD
 	helm.sh/helm/v4 v$HELM
 	k8s.io/kubernetes v$KUBERNETES
+	sigs.k8s.io/kwok v$KWOK
 )
 
 // As in helm-unittest's own go.mod: Go reads \`replace\` in the main module only.

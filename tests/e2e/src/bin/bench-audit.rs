@@ -2,26 +2,38 @@
 //! audits it.
 
 use std::{
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
-use apisix_prestop_e2e::{command::run, namespace};
+use apisix_prestop_e2e::{
+    command::{run, run_with_input},
+    namespace,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{
     core::v1::{Pod, Service},
     networking::v1::Ingress,
 };
-use kube::{Api, Client, Resource, api::PostParams};
+use kube::{
+    Api, Client, Resource,
+    api::{ListParams, PostParams},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use support::proc::{cpu_seconds, peak_resident};
+use support::{
+    eventually,
+    proc::{cpu_seconds, peak_resident},
+};
 
 const NAMESPACES: usize = 20;
 const PODS: usize = 10_000;
 const SERVICES: usize = 2_000;
 const ROUTES: usize = 2_000;
+const NODE: &str = "bench-audit";
+/// How long kwok may take.
+const LIMIT: Duration = Duration::from_secs(900);
 /// Requests to the API server at a time.
 const AT_ONCE: usize = 32;
 
@@ -29,8 +41,7 @@ fn name(number: usize) -> String {
     format!("bench-audit-{}", number % NAMESPACES)
 }
 
-/// A Pod as large as one with a sidecar. No scheduler takes it, so nothing has to run it: an audit
-/// reads as much of it.
+/// A Pod as large as one with a sidecar, on a node whose kubelet is kwok.
 fn pod(number: usize) -> Value {
     let service = number % SERVICES;
     let container = |name: &str| {
@@ -55,7 +66,7 @@ fn pod(number: usize) -> Value {
                 "uid": format!("00000000-0000-0000-0000-{service:012}"), "controller": true,
             }],
         },
-        "spec": {"schedulerName": "none", "containers": [container("app"), container("proxy")]},
+        "spec": {"nodeName": NODE, "containers": [container("app"), container("proxy")]},
     })
 }
 
@@ -100,15 +111,67 @@ async fn main() -> Result<()> {
     for number in 0..NAMESPACES {
         namespace::create(&name(number), "team: bench").await?;
     }
-    let filled = fill(&client).await;
-    let measured = match filled {
+    run_with_input("kubectl", &["apply", "-f", "-"], &node().to_string()).await?;
+    let mut kwok = start_kwok()?;
+    let filled = async {
+        fill(&client).await?;
+        await_running(&client).await
+    };
+    let measured = match filled.await {
         Ok(()) => measure(),
         Err(error) => Err(error),
     };
+    run("kubectl", &["delete", "node", NODE, "--wait=false"]).await?;
     for number in 0..NAMESPACES {
         run("kubectl", &["delete", "namespace", &name(number), "--wait=false"]).await?;
     }
+    kwok.kill()?;
+    kwok.wait()?;
     measured
+}
+
+/// kwok, which plays the kubelet of a node, with the stages beside its program.
+fn start_kwok() -> Result<Child> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&path);
+    let folder = folders
+        .find(|folder| folder.join("kwok").is_file())
+        .context("kwok is not in the PATH: see tests/cluster/versions for its version")?;
+    let mut kwok = Command::new(folder.join("kwok"));
+    kwok.args(["--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake"])
+        .args(["--node-lease-duration-seconds=40", "--enable-crds="])
+        .arg("--config")
+        .arg(folder.join("kwok-stages.yaml"))
+        .arg("--kubeconfig")
+        .arg(std::env::var_os("KUBECONFIG").context("KUBECONFIG is not set")?)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Ok(kwok.spawn()?)
+}
+
+fn node() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": NODE, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "spec": {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]},
+    })
+}
+
+/// Waits until kwok runs all Pods.
+async fn await_running(client: &Client) -> Result<()> {
+    let begin = Instant::now();
+    let pods = Api::<Pod>::all(client.clone());
+    let pending =
+        ListParams::default().fields(&format!("spec.nodeName={NODE},status.phase!=Running"));
+    let pending = pending.limit(1);
+    eventually("all Pods to run", LIMIT, async || {
+        let left = pods.list_metadata(&pending).await?.items.len();
+        ensure!(left == 0, "some are pending after {:.0?}", begin.elapsed());
+        Ok(())
+    })
+    .await?;
+    println!("all of them run after {:.0?}", begin.elapsed());
+    Ok(())
 }
 
 async fn fill(client: &Client) -> Result<()> {
