@@ -164,6 +164,11 @@ docs: ## Generate docs/cli.md and the README of the chart
 	$(CLUSTER_COMMAND) build
 	eval "$$($(CLUSTER_COMMAND) env)" && helm-docs --chart-search-root charts --log-level warning
 
+.PHONY: manifests
+manifests: ## Generate the plain manifests from the chart
+	$(CLUSTER_COMMAND) build
+	eval "$$($(CLUSTER_COMMAND) env)" && manifests/generate
+
 .PHONY: deny
 deny: ## Check licences and advisories of the dependencies (needs cargo-deny and the internet)
 	cargo deny check

@@ -185,6 +185,33 @@ fn the_chart_has_the_keys_and_paths_of_the_code() {
 }
 
 #[test]
+fn the_versions_that_were_tested_are_those_of_the_test_cluster() {
+    let page = read("docs/compatibility.md");
+    for (part, name) in [
+        ("Kubernetes", "KUBERNETES"),
+        ("Kubernetes", "ETCD"),
+        ("Kubernetes", "CONTAINERD"),
+        ("Kubernetes", "SCHEMA_VERSIONS"),
+        ("engine `policy`", "KUBERNETES"),
+        ("Helm", "HELM"),
+        ("kustomize", "KUBERNETES"),
+        ("cert-manager", "CERT_MANAGER"),
+        ("APISIX ingress controller", "APISIX_INGRESS_CONTROLLER"),
+        ("Gateway API", "GATEWAY_API"),
+    ] {
+        let versions = read("tests/cluster/versions");
+        let versions = versions.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+        for version in versions.unwrap().split(',') {
+            let mut rows = page.lines().filter(|line| line.starts_with(&format!("| {part} |")));
+            assert!(
+                rows.any(|row| row.contains(version)),
+                "docs/compatibility.md: no row of {part} names {version}"
+            );
+        }
+    }
+}
+
+#[test]
 fn one_version_is_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
     assert_says("charts/apisix-prestop/Chart.yaml", &format!("\nversion: {version}\n"));

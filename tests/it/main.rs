@@ -13,6 +13,7 @@ mod audit;
 mod completion;
 mod crowd;
 mod docs;
+mod examples;
 mod inject;
 mod injection;
 mod limits;

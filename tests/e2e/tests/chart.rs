@@ -105,6 +105,35 @@ async fn the_secret_stays_with_each_revision_and_goes_with_the_release() -> Resu
     .await
 }
 
+/// What the webhook writes into objects that somebody else creates: keys, certificates, the `caBundle`.
+fn written(objects: &Value) -> Result<[Value; 2]> {
+    let items = objects["items"].as_array().context("no list")?;
+    let of = |kind, pointer| {
+        let object = items.iter().find(|object| object["kind"] == kind);
+        object.and_then(|object| object.pointer(pointer)).cloned().context(kind)
+    };
+    let configuration = of("MutatingWebhookConfiguration", "/webhooks/0/clientConfig/caBundle")?;
+    Ok([of("Secret", "/data")?, configuration])
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: make e2e"]
+async fn an_apply_of_the_manifests_keeps_what_the_webhook_has_written() -> Result<()> {
+    with_namespace("apply", "team: shop", async |_, _| {
+        let (secret, webhook) =
+            (format!("secret/{SECRET}"), format!("mutatingwebhookconfiguration/{NAME}"));
+        let before = written(&output(&["-n", NAME, "get", &secret, &webhook]).await?)?;
+        ensure!(before[0].get("ca.key").is_some(), "the webhook has not filled the Secret");
+        for flags in [&[][..], &["--server-side", "--force-conflicts"]] {
+            let apply = ["apply", "-k", "manifests/base", "--dry-run=server"];
+            let after = output(&[&apply[..], flags].concat()).await?;
+            ensure!(written(&after)? == before, "kubectl apply {flags:?} removes some of it");
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// For how long the container of a new Pod sleeps, in seconds.
 async fn sleep(namespace: &str, pod: &Value) -> Result<Value> {
     let create = ["-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-"];
