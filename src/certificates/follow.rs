@@ -175,7 +175,10 @@ impl Synchronizer {
         let mut wake_in = CERTIFICATE_CHECK_INTERVAL;
         match self.try_act(secret, configuration).await {
             Ok(wake) => {
-                self.retry_delays.reset();
+                // Until then, nothing was tried.
+                if self.calls_from <= Instant::now() {
+                    self.retry_delays.reset();
+                }
                 wake_in = wake_in.min(wake);
             }
             Err(error) => {

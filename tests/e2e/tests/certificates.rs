@@ -23,8 +23,11 @@ use futures::{
     FutureExt,
     future::{BoxFuture, try_join_all},
 };
-use k8s_openapi::api::{
-    admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Pod, core::v1::Secret,
+use k8s_openapi::{
+    api::{
+        admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Pod, core::v1::Secret,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Api, Client,
@@ -138,6 +141,21 @@ impl Webhook {
         Ok(healed?)
     }
 
+    /// Deletes the Secret, and creates it as Helm does: empty.
+    async fn exchange_secret(&self) -> Result<()> {
+        let Secret { metadata, .. } = self.secrets().get(SECRET).await?;
+        let ObjectMeta { name, labels, annotations, .. } = metadata;
+        let metadata = ObjectMeta { name, labels, annotations, ..ObjectMeta::default() };
+        self.secrets().delete(SECRET, &DeleteParams::default()).await?;
+        if !self.replicas.is_empty() {
+            // They may not create it.
+            sleep(Duration::from_secs(2)).await;
+        }
+        let empty = Secret { metadata, ..Secret::default() };
+        self.secrets().create(&PostParams::default(), &empty).await?;
+        Ok(())
+    }
+
     async fn patch_secret(&self, data: Value) -> Result<()> {
         let patch = Patch::Merge(json!({"stringData": data}));
         self.secrets().patch(SECRET, &PatchParams::default(), &patch).await?;
@@ -189,7 +207,7 @@ async fn five_replicas_that_start_at_once_agree_on_one_ca() -> Result<()> {
         let mut slowest = Duration::ZERO;
         let mut cas = BTreeSet::new();
         for round in 1..=ROUNDS {
-            let _ = webhook.secrets().delete(SECRET, &DeleteParams::default()).await;
+            webhook.exchange_secret().await?;
             empty_bundle(webhook).await?;
             assert!(webhook.bundle().await.is_err(), "round {round} begins with nothing");
             let began = Instant::now();
@@ -236,11 +254,8 @@ type Fault = (&'static str, bool, for<'a> fn(&'a Webhook) -> BoxFuture<'a, Resul
 #[ignore = "needs a cluster: make e2e"]
 async fn the_state_heals_by_itself() -> Result<()> {
     let faults: [Fault; 6] = [
-        ("Secret deleted", false, |webhook| {
-            Box::pin(async {
-                webhook.secrets().delete(SECRET, &DeleteParams::default()).await?;
-                Ok(())
-            })
+        ("Secret deleted, and made anew 2 s later", false, |webhook| {
+            Box::pin(webhook.exchange_secret())
         }),
         ("Secret that is not PEM", false, |webhook| {
             Box::pin(webhook.patch_secret(json!({"tls.crt": "no", "tls.key": "no"})))
@@ -310,11 +325,11 @@ async fn it_goes_on_when_the_api_server_was_away() -> Result<()> {
             // The replicas must still follow changes.
             let before = webhook.secret().await?;
             let began = Instant::now();
-            webhook.secrets().delete(SECRET, &DeleteParams::default()).await?;
+            webhook.exchange_secret().await?;
             webhook.healed().await.context(name)?;
             assert_eq!(webhook.secret().await?, before, "{name}: what was deleted is back");
             println!(
-                "{name}: healed after {} ms, a Secret deleted then after {} ms",
+                "{name}: healed after {} ms, a Secret exchanged then after {} ms",
                 healed.as_millis(),
                 began.elapsed().as_millis()
             );
