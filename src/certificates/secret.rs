@@ -35,7 +35,7 @@ pub(super) async fn write(
     let parameters = PostParams { field_manager, ..PostParams::default() };
     let data = Some(state.data());
     let Some(found) = found else {
-        let labels = [("app.kubernetes.io/managed-by", "apisix-prestop")];
+        let labels = [("app.kubernetes.io/managed-by", DEFAULT_NAME)];
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let metadata = ObjectMeta {
             name: Some(name.to_owned()),

@@ -1,11 +1,11 @@
 //! `apisix-prestop completion`: what a shell loads to complete the command line.
 
-use std::io::{self, Write};
+use std::io;
 
 use clap::Args;
 use clap_complete::{Shell, generate};
 
-use super::program_name::ProgramName;
+use super::{program_name::ProgramName, stdout::write_stdout};
 
 /// Why there is no script.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,5 @@ pub(super) fn completion(
     // `generate` panics where it cannot write.
     let mut script = Vec::new();
     generate(args.shell, &mut command, ProgramName::current().file(), &mut script);
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(&script)?;
-    Ok(stdout.flush()?)
+    Ok(write_stdout(script)?)
 }

@@ -1,13 +1,11 @@
 //! `apisix-prestop man`: the manual pages.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{fs, io, path::PathBuf};
 
 use clap::Args;
 use clap_mangen::{Man, generate_to};
+
+use super::stdout::write_stdout;
 
 /// Why there are no manual pages.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +40,7 @@ pub(super) fn man(args: ManArgs, command: clap::Command) -> Result<(), ManError>
     let Some(dir) = args.dir else {
         let mut page = Vec::new();
         Man::new(command).render(&mut page)?;
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(&page)?;
-        return Ok(stdout.flush()?);
+        return Ok(write_stdout(page)?);
     };
     let written = fs::create_dir_all(&dir).and_then(|()| generate_to(command, &dir));
     written.map_err(|error| ManError::Dir(error, dir))

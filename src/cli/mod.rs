@@ -13,6 +13,7 @@ mod object_name;
 mod plain_table;
 mod program_name;
 mod serve;
+mod stdout;
 mod tls;
 mod upstreams;
 

@@ -6,15 +6,13 @@ use apisix_prestop::constants::WEBHOOK_NAME_END;
 use serde_json::Value;
 use support::{program::Server, repository};
 
+use super::docs::read;
+
 const ALERTS: &str = "charts/apisix-prestop/files/alerts.yaml";
 const ALERT_TESTS: &str = "charts/apisix-prestop/tests/alerts.yaml";
 const DASHBOARD: &str = "charts/apisix-prestop/files/dashboard.json";
 const PAGE: &str = "docs/observability.md";
 const PREFIX: &str = "apisix_prestop_";
-
-fn read(path: &str) -> String {
-    fs::read_to_string(repository().join(path)).unwrap()
-}
 
 fn alerts() -> Vec<Value> {
     let file: Value = serde_saphyr::from_str(&read(ALERTS)).unwrap();

@@ -9,11 +9,12 @@ mod sarif;
 mod table;
 mod templates;
 
-use std::io::{self, Write};
+use std::io;
 
 pub use args::{AuditArgs, AuditFormat, FailOn};
 pub use error::AuditError;
 
+use super::stdout::write_stdout;
 use crate::{injection::Hook, protection::AuditSettings};
 
 pub(super) fn audit(args: AuditArgs) -> Result<(), AuditError> {
@@ -26,7 +27,7 @@ pub(super) fn audit(args: AuditArgs) -> Result<(), AuditError> {
         match cluster::audit(args, settings)? {
             cluster::Audited::Report(report) => report,
             cluster::Audited::Pod(explanation) => {
-                return Ok(io::stdout().write_all(table::explanation(&explanation).as_bytes())?);
+                return Ok(write_stdout(table::explanation(&explanation))?);
             }
         }
     } else {
@@ -43,9 +44,7 @@ pub(super) fn audit(args: AuditArgs) -> Result<(), AuditError> {
         AuditFormat::Markdown => markdown::report(&report),
         AuditFormat::Sarif => sarif::report(&report).map_err(io::Error::other)? + "\n",
     };
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()?;
+    write_stdout(text)?;
     match fail_on.filter(|fail_on| fail_on.applies(&report)) {
         Some(fail_on) => Err(AuditError::Found(fail_on)),
         None => Ok(()),

@@ -4,7 +4,7 @@ mod json;
 mod text;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     process::ExitCode,
 };
 
@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{object_name::namespace_name, upstreams::ReportFormat};
+use super::{object_name::namespace_name, stdout::write_stdout, upstreams::ReportFormat};
 use crate::{
     cluster::{ConnectError, NoAnswer, PreflightScope, connect, gather},
     constants::CHECK_INTERVAL,
@@ -85,16 +85,13 @@ fn run(args: CheckArgs) -> Result<ExitCode, NoReport> {
     // A name that is still looked up delays nobody.
     runtime.shutdown_background();
     let report = report?;
-    let stdout = io::stdout();
     let has_colors =
-        stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
     let text = match output {
         ReportFormat::Table => text::text(&report, has_colors),
         ReportFormat::Json => json::json(&report)?,
     };
-    let mut stdout = stdout.lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()?;
+    write_stdout(text)?;
     let has_failed = report.status() == CheckStatus::Failure;
     Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

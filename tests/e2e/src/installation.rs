@@ -33,6 +33,15 @@ pub fn image() -> Result<(String, String)> {
     Ok((repository.to_owned(), tag.to_owned()))
 }
 
+/// The values of the chart with which it takes the image under test.
+///
+/// # Errors
+/// As [`image`].
+pub fn image_values() -> Result<String> {
+    let (repository, tag) = image()?;
+    Ok(format!("image.repository={repository},image.tag={tag}"))
+}
+
 /// Installs the chart, or upgrades it to `values` (`KEY=VALUE`, as in `--set`), and waits until
 /// it is ready, no earlier version answers, and the API server reaches it.
 ///
@@ -53,9 +62,8 @@ pub async fn install_silent(client: &Client, values: &[&str]) -> Result<()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
     let _guard = ONE_AT_A_TIME.lock().await;
     namespace::ensure(NAME, "").await?;
-    let (repository, tag) = image()?;
     let mut sets = vec![
-        format!("--set=image.repository={repository},image.tag={tag}"),
+        format!("--set={}", image_values()?),
         // Nothing is created while the webhook is rolled: there is nobody to wait for.
         "--set=shutdown.drainDelay=1s".to_owned(),
     ];

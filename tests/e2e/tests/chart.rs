@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use apisix_prestop_e2e::{
     command::{run, run_with_input},
+    dry_run::dry_run,
     installation::{self, NAME, SECRET},
     namespace::{self, OPTED_IN, with_namespace, with_values},
     program::check,
 };
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
+use kube::{Api, Client};
 use serde_json::{Value, json};
 
 /// The second release, and its namespace.
@@ -135,10 +136,9 @@ async fn an_apply_of_the_manifests_keeps_what_the_webhook_has_written() -> Resul
 }
 
 /// For how long the container of a new Pod sleeps, in seconds.
-async fn sleep(namespace: &str, pod: &Value) -> Result<Value> {
-    let create = ["-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-"];
-    let created = run_with_input("kubectl", &create, &pod.to_string()).await?.stdout;
-    let created: Value = serde_json::from_str(&created)?;
+async fn sleep(client: &Client, namespace: &str, pod: &Value) -> Result<Value> {
+    let created = dry_run(client, namespace, pod).await.map_err(anyhow::Error::msg)?;
+    let created = serde_json::to_value(created)?;
     Ok(created["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"].clone())
 }
 
@@ -156,9 +156,8 @@ fn pod(change: &Value) -> Value {
 async fn two_releases_change_the_pods_of_their_own_namespaces() -> Result<()> {
     let others = "webhook.namespaceSelector.matchExpressions[0].key=stage,\
                   webhook.namespaceSelector.matchExpressions[0].operator=DoesNotExist";
-    with_values("stable", OPTED_IN, &[others], async |_, stable| {
-        let (repository, tag) = installation::image()?;
-        let image = format!("image.repository={repository},image.tag={tag}");
+    with_values("stable", OPTED_IN, &[others], async |client, stable| {
+        let image = installation::image_values()?;
         let selector = "injection.delay=10s,webhook.namespaceSelector.matchLabels.stage=canary";
         namespace::create("canary-shop", &format!("{OPTED_IN}, stage: canary")).await?;
         let install = ["upgrade", "--install", "canary", "charts/apisix-prestop", "-n", CANARY];
@@ -169,13 +168,13 @@ async fn two_releases_change_the_pods_of_their_own_namespaces() -> Result<()> {
                 "the second release to answer",
                 installation::ANSWER_LIMIT,
                 async || {
-                    let seconds = sleep("canary-shop", &pod(&json!({}))).await?;
+                    let seconds = sleep(&client, "canary-shop", &pod(&json!({}))).await?;
                     ensure!(seconds == 10, "a Pod of the second release sleeps {seconds} s");
                     Ok(())
                 },
             )
             .await?;
-            let seconds = sleep(stable, &pod(&json!({}))).await?;
+            let seconds = sleep(&client, stable, &pod(&json!({}))).await?;
             ensure!(seconds == 5, "a Pod of the first release sleeps {seconds} s");
             let checked = check(&[]).await?;
             let line = "selects the namespaces with apisix-prestop/inject=enabled and stage=canary";
@@ -216,7 +215,7 @@ async fn configure(conditions: &Value) -> Result<Value> {
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn the_conditions_spare_calls_and_change_no_decision() -> Result<()> {
-    with_namespace("conditions", OPTED_IN, async |_, namespace| {
+    with_namespace("conditions", OPTED_IN, async |client, namespace| {
         let owner = |kind: &str| {
             json!([{"apiVersion": "batch/v1", "kind": kind, "name": "j", "uid": "u", "controller": true}])
         };
@@ -233,7 +232,7 @@ async fn the_conditions_spare_calls_and_change_no_decision() -> Result<()> {
         let look = async || {
             let (mut seen, before) = (Vec::new(), calls().await?);
             for (change, _) in &pods {
-                seen.push(sleep(namespace, &pod(change)).await?);
+                seen.push(sleep(&client, namespace, &pod(change)).await?);
             }
             anyhow::Ok((seen, calls().await? - before))
         };

@@ -3,7 +3,7 @@
 //! The Pods are created with a server-side dry run: admission and validation are the real ones,
 //! and nothing has to be scheduled.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use apisix_prestop_e2e::{
@@ -15,10 +15,7 @@ use axum::http::Request;
 use futures::StreamExt;
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
-use support::{
-    cases::{self, Case},
-    eventually,
-};
+use support::{cases, eventually};
 
 /// Longer than the API server takes to reach new replicas, and the replicas to write an Event.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -94,11 +91,8 @@ fn the_text_of_a_warning_is_read() {
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn each_case_comes_out_as_it_says() -> Result<()> {
-    // The chart is installed once for each policy. Without values, it is installed already.
-    let mut policies = BTreeMap::<Vec<String>, Vec<Case>>::new();
-    for case in cases::all().unwrap().into_iter().filter(Case::is_for_api_server) {
-        policies.entry(case.chart_values()).or_default().push(case);
-    }
+    // Without values, the chart is installed already.
+    let policies = cases::by_chart_values().unwrap();
     with_namespace("cases", OPTED_IN, async |client, namespace| {
         let mut faults = Vec::new();
         for (values, cases) in &policies {

@@ -2,7 +2,7 @@
 //!
 //! The Pods are created with a server-side dry run: nothing has to be scheduled.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use apisix_prestop::injection::{GracePolicy, Policy};
@@ -81,10 +81,7 @@ async fn verdict(client: &Client, namespace: &str, case: &Case) -> Result<(), St
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn each_case_comes_out_as_it_says_unless_it_is_marked() -> Result<()> {
-    let mut policies = BTreeMap::<Vec<String>, Vec<Case>>::new();
-    for case in cases::all().unwrap().into_iter().filter(Case::is_for_api_server) {
-        policies.entry(case.chart_values()).or_default().push(case);
-    }
+    let policies = cases::by_chart_values().unwrap();
     with_values("policy-cases", OPTED_IN, &[POLICY], async |client, namespace| {
         let mut faults = Vec::new();
         for (values, cases) in &policies {

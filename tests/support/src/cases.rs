@@ -152,6 +152,19 @@ fn parse(text: &str) -> Result<Vec<Case>, String> {
     values.into_iter().map(parse).collect()
 }
 
+/// The cases that can be tried on an API server, by the [values of the chart](Case::chart_values)
+/// that they need: the chart is installed once for each.
+///
+/// # Errors
+/// As [`all`].
+pub fn by_chart_values() -> Result<BTreeMap<Vec<String>, Vec<Case>>, String> {
+    let mut cases = BTreeMap::<_, Vec<_>>::new();
+    for case in all()?.into_iter().filter(Case::is_for_api_server) {
+        cases.entry(case.chart_values()).or_default().push(case);
+    }
+    Ok(cases)
+}
+
 impl Case {
     /// The policy.
     pub fn policy(&self) -> Policy {
