@@ -230,9 +230,165 @@ pub const MAX_WATCHED_NAMESPACES: usize = 50;
 /// How many Pods the API server lists at a time. One has up to 1 MiB, and most a hundredth of it.
 pub const PODS_OF_A_PAGE: u32 = 100;
 /// How long the replica that watches Pods keeps its Lease without renewing it, in seconds.
-pub const LEASE_DURATION: u64 = 30;
+pub const LEASE_DURATION: u64 = 12;
 /// How long before its end the Lease is renewed, in seconds.
-pub const LEASE_RENEWAL: u64 = 20;
+pub const LEASE_RENEWAL: u64 = 8;
+
+// ---- How long APISIX takes to let go of a Pod ------------------------------------------------
+
+/// Longest answer of a gateway's Control API that is read, in bytes: that of 10,000 upstreams with 100
+/// nodes each.
+pub const MAX_CONTROL_API_BYTES: u64 = 128 * 1024 * 1024;
+/// Longest text, and longest number, of such an answer, in bytes. The longest that APISIX writes is all
+/// endpoints of a Service that it has discovered: 17,000 of one port.
+pub const MAX_CONTROL_API_TOKEN_BYTES: usize = 1024 * 1024;
+/// How deep such an answer may be nested. serde_json has a limit too, but not for what it skips.
+pub const MAX_CONTROL_API_DEPTH: usize = 100;
+/// Largest header of such an answer, in bytes. APISIX sends some 200.
+pub const MAX_CONTROL_API_HEADER_BYTES: usize = 16 * 1024;
+/// How long it may take to connect to a gateway's Control API.
+pub const CONTROL_API_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long such an answer may then take, until its last byte.
+pub const CONTROL_API_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much is told of an error of a port-forward, in characters: it is what a kubelet says.
+pub const MAX_FORWARD_ERROR_CHARS: usize = 256;
+/// How often it is looked for what takes too long.
+pub const PROPAGATION_TICK: Duration = Duration::from_secs(1);
+/// How often a gateway is asked for all that may have addresses of Pods, and not only for what has had
+/// some.
+pub const ALL_PATHS_INTERVAL: Duration = Duration::from_secs(60);
+/// How many Pods that leave are read at once.
+pub const CONCURRENT_POD_READS: usize = 4;
+/// Most Pods that wait for it. Of further ones the workload stays unknown.
+pub const MAX_WAITING_POD_READS: usize = 1000;
+/// Most Pods that have left and whose workload is kept until their gateways have dropped them.
+pub const MAX_KNOWN_DEPARTURES: usize = 5000;
+/// How often what is measured is recorded, unless the delay changes.
+pub const RECORD_INTERVAL: Duration = Duration::from_secs(60);
+/// Shortest time between two writes of it.
+pub const RECORD_WRITE_INTERVAL: Duration = Duration::from_secs(2);
+/// Most workloads whose headroom is shown: those with the least.
+pub const MAX_WORKLOADS_WITH_HEADROOM: usize = 1000;
+/// The labels of the ingress controller's Pods, as the chart of APISIX sets them.
+pub const APISIX_CONTROLLER_SELECTOR: &str =
+    "app.kubernetes.io/name in (apisix-ingress-controller, ingress-controller)";
+/// Most of these Pods that a line of the log names.
+pub const MAX_NAMED_CONTROLLERS: usize = 3;
+/// Shortest time between two comparisons of all running Pods with a new delay.
+pub const COMPARISON_INTERVAL: Duration = Duration::from_secs(60);
+/// Most endpoints of an EndpointSlice: as many as the API allows.
+pub const MAX_ENDPOINTS_OF_A_SLICE: usize = 1000;
+/// Most addresses of an endpoint that count. Kubernetes itself writes one.
+pub const MAX_ENDPOINT_ADDRESSES: usize = 4;
+/// Most ports of an EndpointSlice that count.
+pub const MAX_ENDPOINT_PORTS: usize = 16;
+/// Most EndpointSlices that are known. Further ones are left out: their Pods are not measured.
+pub const MAX_ENDPOINT_SLICES: usize = 20_000;
+/// Most endpoints of all of them. An EndpointSlice for which there is no room counts as empty.
+pub const MAX_ENDPOINTS: usize = 50_000;
+
+/// Most Pods of a workload that `measure --roll` waits for.
+pub const MAX_RESTARTED_PODS: u32 = 5000;
+/// How long `measure --roll` waits, before it restarts the workload, until the gateways have answered.
+pub const FIRST_ANSWERS: Duration = Duration::from_secs(3);
+/// How long `measure` measures, in seconds.
+pub const DEFAULT_MEASURE_TIME: u32 = 10 * 60;
+/// Longest time of a measurement, in seconds.
+pub const MAX_MEASURE_TIME: u32 = 24 * 3600;
+/// The labels of a gateway's Pods, as the chart of APISIX sets them.
+pub const DEFAULT_GATEWAY_SELECTOR: &str = "app.kubernetes.io/name=apisix";
+/// The port of APISIX's Control API.
+pub const DEFAULT_CONTROL_PORT: u16 = 9090;
+/// How much longer than its slowest Pod a workload should sleep: the next may be slower.
+pub const MIN_HEADROOM: Duration = Duration::from_secs(1);
+/// Most rows of a table of `measure`, and most lines of a kind. Those with something wrong come first,
+/// and one more line says how many are left out. JSON has all.
+pub const MAX_MEASURED_ROWS: usize = 20;
+/// The same of the table that `measure` draws while it measures: it has to fit a terminal.
+pub const MAX_LIVE_ROWS: usize = 8;
+/// Most bars of a histogram in a terminal. The plot has up to [`MAX_PLOTTED_BARS`].
+pub const MAX_HISTOGRAM_ROWS: usize = 20;
+/// Most bars of a histogram in a plot.
+pub const MAX_PLOTTED_BARS: usize = 100;
+/// How often a second `measure` draws at most.
+pub const LIVE_RATE: u8 = 4;
+/// How many answers in a row have to lack a Pod before a gateway has dropped it. The workers of a
+/// gateway answer in turn, and each applies a change in its own time.
+pub const CONFIRMED_ABSENCES: u8 = 3;
+/// How long after a Pod has left an address that a gateway still has is stale.
+pub const STALE_AFTER: Duration = Duration::from_secs(120);
+/// How long a gateway may leave open when it has dropped a Pod: from the last answer with the Pod to
+/// the one that confirms that it is gone. A departure that is less well known is no sample: it would be
+/// too long.
+pub const MAX_UNCERTAINTY: Duration = Duration::from_secs(5);
+/// To that comes one of so many parts of how long the gateway is known to have had the Pod: it is
+/// polled less often by then.
+pub const UNCERTAIN_PART: u32 = 4;
+/// How often a gateway is asked that only has stale addresses.
+pub const STALE_INTERVAL: Duration = Duration::from_secs(30);
+/// Shortest time between two polls of a gateway: at most 10 a second.
+pub const MIN_POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Longest time between two polls of a gateway that has not dropped a Pod.
+pub const MAX_POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// Between the two, a gateway is polled this often in the time since the last Pod left: what takes
+/// long need not be known as exactly.
+pub const POLLS_OF_AN_AGE: u32 = 20;
+/// Most polls of all gateways in each [`MIN_POLL_INTERVAL`]: at most 100 a second.
+pub const MAX_POLLS_AT_ONCE: usize = 10;
+/// A gateway answers polls for at most one of so many parts of the time.
+pub const POLL_SHARE: u32 = 5;
+/// Most gateways that are polled.
+pub const MAX_GATEWAYS: usize = 256;
+/// Most Pods whose departure can be measured.
+pub const MAX_TRACKED_PODS: usize = 20_000;
+/// Most addresses of such a Pod.
+pub const MAX_ADDRESSES_OF_A_POD: usize = 64;
+/// Most Pods that leave at the same time.
+pub const MAX_LEAVING_PODS: usize = 2000;
+/// Most stale addresses that are looked at until they end.
+pub const MAX_STALE_ADDRESSES: usize = 1000;
+/// Most outcomes of departures that wait to be taken.
+pub const MAX_WAITING_OUTCOMES: usize = 4000;
+/// Longest problem of a gateway that is kept, in characters.
+pub const MAX_PROBLEM_CHARS: usize = 256;
+/// Longest sample that is told apart from longer ones, in seconds.
+pub const MAX_SAMPLE: u32 = 3600;
+/// How much of the samples the automatic delay goes by.
+pub const DEFAULT_AUTO_DELAY_QUANTILE: f64 = 0.99;
+/// What the automatic delay multiplies this quantile with.
+pub const DEFAULT_AUTO_DELAY_FACTOR: f64 = 1.5;
+/// The largest number that it may be.
+pub const MAX_AUTO_DELAY_FACTOR: f64 = 10.0;
+/// What it adds to the product.
+pub const AUTO_DELAY_MARGIN: Duration = Duration::from_secs(1);
+/// Shortest automatic delay by default, in seconds.
+pub const DEFAULT_AUTO_DELAY_MIN: u32 = DEFAULT_DELAY;
+/// Longest automatic delay by default, in seconds. With the shutdown reserve it fits into the grace
+/// period that a Pod has by default.
+pub const DEFAULT_AUTO_DELAY_MAX: u32 = 20;
+/// For how long a sample counts, and how long a delay has to be longer than needed before it falls.
+pub const AUTO_DELAY_WINDOW: Duration = Duration::from_secs(DEFAULT_AUTO_DELAY_WINDOW as u64);
+/// The same in seconds.
+pub const DEFAULT_AUTO_DELAY_WINDOW: u32 = 24 * 3600;
+/// The shortest that it may be, in seconds.
+pub const MIN_AUTO_DELAY_WINDOW: u32 = 10 * 60;
+/// The longest that it may be, in seconds.
+pub const MAX_AUTO_DELAY_WINDOW: u32 = 7 * 24 * 3600;
+/// In so many parts the samples of a window are forgotten.
+pub const WINDOW_PARTS: u32 = 24;
+/// Of an automatic delay, the part by which it falls at most: one of so many, or 1 s if that is more.
+pub const AUTO_DELAY_FALL_SHARE: u32 = 4;
+/// Longest value in the ConfigMap of the delay that is read, in bytes.
+pub const MAX_RECORD_VALUE_BYTES: usize = 64;
+/// Most workloads of a measurement.
+pub const MAX_MEASURED_WORKLOADS: usize = 1000;
+/// Most departures of a measurement that took too long to be a sample.
+pub const MAX_OUTLIERS: usize = 100;
+/// A gateway lags that takes so many times as long as half of the others, and also
+/// [`LAG_MARGIN`] longer.
+pub const LAG_FACTOR: u32 = 2;
+/// See [`LAG_FACTOR`].
+pub const LAG_MARGIN: Duration = Duration::from_secs(1);
 
 // ---- Self-managed certificates ---------------------------------------------------------------
 

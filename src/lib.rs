@@ -19,6 +19,7 @@ pub mod injection;
 pub mod manifests;
 mod object_name;
 pub mod preflight;
+pub mod propagation;
 pub mod protection;
 pub mod readiness;
 pub mod server;

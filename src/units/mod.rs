@@ -5,7 +5,10 @@ mod seconds;
 
 pub use seconds::{OutOfRange, ParseSecondsError, Seconds};
 
-use crate::constants::{MAX_DELAY, MAX_DRAIN, MAX_LIFETIME, MAX_SHUTDOWN_RESERVE, MAX_WAIT};
+use crate::constants::{
+    MAX_AUTO_DELAY_WINDOW, MAX_DELAY, MAX_DRAIN, MAX_LIFETIME, MAX_MEASURE_TIME,
+    MAX_SHUTDOWN_RESERVE, MAX_WAIT, MIN_AUTO_DELAY_WINDOW,
+};
 
 /// How long a container sleeps before SIGTERM: 0 s to 1 h.
 pub type Delay = Seconds<0, MAX_DELAY>;
@@ -17,3 +20,7 @@ pub type DrainTime = Seconds<0, MAX_DRAIN>;
 pub type Lifetime = Seconds<1, MAX_LIFETIME>;
 /// How long a command waits: 0 s to 1 h.
 pub type WaitTime = Seconds<0, MAX_WAIT>;
+/// How long `measure` measures: 1 s to 1 d.
+pub type MeasureTime = Seconds<1, MAX_MEASURE_TIME>;
+/// For how long a measured Pod counts: 10 min to 7 d.
+pub type DelayWindow = Seconds<MIN_AUTO_DELAY_WINDOW, MAX_AUTO_DELAY_WINDOW>;

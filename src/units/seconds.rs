@@ -58,7 +58,8 @@ const fn examples(max: u32) -> &'static str {
     const DAY: u32 = 24 * 3600;
     match max {
         ..DAY => "15, 90s or 1m30s",
-        DAY.. => "30s, 12h or 90d",
+        DAY => "90s, 10m or 12h",
+        _ => "30s, 12h or 90d",
     }
 }
 
@@ -89,7 +90,7 @@ mod tests {
     use rstest::rstest;
 
     use super::{
-        super::{Delay, Lifetime},
+        super::{Delay, Lifetime, MeasureTime},
         OutOfRange::{Above, Below},
         *,
     };
@@ -182,6 +183,8 @@ mod tests {
     fn an_error_names_the_range_and_examples_in_it() {
         let error = "soon".parse::<Delay>().unwrap_err().to_string();
         assert_eq!(error, "expected a time from 0s to 1h, such as 15, 90s or 1m30s");
+        let error = "0".parse::<MeasureTime>().unwrap_err().to_string();
+        assert_eq!(error, "expected a time from 1s to 1d, such as 90s, 10m or 12h");
         let error = "0".parse::<Lifetime>().unwrap_err().to_string();
         assert_eq!(error, "expected a time from 1s to 36500d, such as 30s, 12h or 90d");
     }

@@ -9,7 +9,7 @@ use std::{
 use support::repository;
 
 /// The rooms from the top down. A room uses only what is below it.
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 14] = [
     "cli",
     "certificates",
     "cluster",
@@ -17,6 +17,7 @@ const ROOMS: [&str; 13] = [
     "admission",
     "manifests",
     "protection",
+    "propagation",
     "preflight",
     "injection",
     "upstreams",
