@@ -28,6 +28,10 @@ pub const ROUTED: &str = "gateway: stand-in";
 /// How long the gateway takes to apply a change, in `manifests/gateway.yaml`.
 pub const PROPAGATION_DELAY: Duration = Duration::from_secs(2);
 
+/// The values of the chart with which the webhook measures how late the gateway is.
+pub const MEASURED: [&str; 2] =
+    ["measure.enabled=true", "measure.gateway.namespace=apisix-prestop-gateway"];
+
 const PROXY: u16 = 9080;
 const ADMIN: u16 = 9180;
 const CONTROL: u16 = 9090;
@@ -77,6 +81,20 @@ async fn install_both(client: &Client, fixtures_image: &str) -> Result<()> {
     wait("Accepted", class).await?;
     apply(NAMESPACE, include_str!("../manifests/gateway-listener.yaml")).await?;
     wait("Ready", "gateway/gateway").await
+}
+
+/// Sets how long the gateway takes to apply a change, from now on.
+///
+/// # Errors
+/// When it does not take it.
+pub async fn set_propagation_delay(client: &Client, delay: Duration) -> Result<()> {
+    let path = format!(
+        "/api/v1/namespaces/{NAMESPACE}/services/gateway:{ADMIN}/proxy/fixture/propagation-delay"
+    );
+    let delay = format!("{}ms", delay.as_millis());
+    let request = axum::http::Request::put(path).body(delay.into_bytes())?;
+    client.request_text(request).await?;
+    Ok(())
 }
 
 async fn wait(condition: &str, object: &str) -> Result<()> {
@@ -136,6 +154,14 @@ pub async fn upstreams(client: &Client) -> Result<Vec<String>> {
     Ok(upstreams.into_iter().map(|upstream| upstream.name).collect())
 }
 
+/// A list of Lua, which writes an empty one as `{}`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entries<T> {
+    Some(Vec<Entry<T>>),
+    None {},
+}
+
 #[derive(Deserialize)]
 struct Entry<T> {
     value: T,
@@ -171,6 +197,9 @@ impl Node {
 async fn in_force<T: DeserializeOwned>(client: &Client, kind: &str) -> Result<Vec<T>> {
     let path = format!("/api/v1/namespaces/{NAMESPACE}/services/gateway:{CONTROL}/proxy/v1/{kind}");
     let request = axum::http::Request::get(path).body(Vec::new())?;
-    let entries = client.request::<Vec<Entry<T>>>(request).await?;
+    let entries = match client.request(request).await? {
+        Entries::Some(entries) => entries,
+        Entries::None {} => Vec::new(),
+    };
     Ok(entries.into_iter().map(|entry| entry.value).collect())
 }
