@@ -5,17 +5,22 @@ mod audit;
 mod check;
 mod completion;
 mod controller;
+mod gateway;
 mod inject;
 mod injection;
+mod label_selector;
 mod man;
 mod manifest_objects;
+mod measure;
 mod object_name;
 mod plain_table;
 mod program_name;
 mod serve;
+mod signals;
 mod stdout;
 mod tls;
 mod upstreams;
+mod webhook_flags;
 
 use std::process::ExitCode;
 
@@ -26,10 +31,14 @@ pub use audit::{AuditArgs, AuditError, AuditFormat, FailOn};
 pub use check::{CheckArgs, CheckError};
 pub use completion::{CompletionArgs, CompletionError};
 pub use controller::ControllerArgs;
+pub use gateway::{AccessMode, GatewayArgs};
 pub use inject::{InjectArgs, InjectError, ManifestArgs};
 pub use injection::{DelayAboveMaximum, HookMode, InjectionArgs};
 pub use man::{ManArgs, ManError};
-pub use serve::{ServeArgs, ServeError, TargetsNotWatched, TaskEnded};
+pub use measure::{MeasureArgs, MeasureError, RollableKind, RolledWorkload};
+pub use serve::{
+    ContradictoryMeasureArgs, ServeArgs, ServeError, ServeMeasureArgs, TargetsNotWatched, TaskEnded,
+};
 pub use tls::{SelfManagedArgs, TlsArgs, TlsError, TlsMode};
 pub use upstreams::{ReportFormat, UpstreamsArgs, UpstreamsError};
 
@@ -60,6 +69,9 @@ pub enum Command {
     /// Check whether the webhook works in a cluster: its installation, its certificate, the namespaces
     /// that have opted in, and what happens to a Pod there. Changes nothing.
     Check(CheckArgs),
+    /// Measure how long APISIX takes to let go of a Pod that stops, and tell which delay follows from
+    /// it
+    Measure(Box<MeasureArgs>),
     /// Write the script with which a shell completes the command line.
     Completion(CompletionArgs),
     /// Write the manual page, or all of them to a directory.
@@ -84,6 +96,9 @@ pub enum CommandError {
     /// `check` has no report.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// `measure` has no report.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
     /// `completion` failed.
     #[error(transparent)]
     Completion(#[from] CompletionError),
@@ -111,6 +126,7 @@ impl Cli {
             Command::Upstreams(args) => upstreams::upstreams(args)?,
             Command::Audit(args) => audit::audit(*args)?,
             Command::Check(args) => return Ok(check::check(args)?),
+            Command::Measure(args) => measure::measure(*args)?,
             Command::Completion(args) => completion::completion(&args, Self::command())?,
             Command::Man(args) => man::man(args, Self::command())?,
         }
@@ -127,6 +143,7 @@ impl CommandError {
             Self::Upstreams(error) => error.is_usage(),
             Self::Audit(error) => error.is_usage(),
             Self::Check(error) => error.is_usage(),
+            Self::Measure(error) => error.is_usage(),
             Self::Completion(_) => false,
             Self::Man(error) => error.is_usage(),
         };

@@ -22,4 +22,9 @@ impl KnownTargets {
             target => target,
         }
     }
+
+    /// Whether APISIX may send requests to the Pods of a Service.
+    pub fn may_be_upstream(&self, namespace: &str, service: &str) -> bool {
+        !self.is_complete || self.snapshot.may_be_upstream(namespace, service)
+    }
 }

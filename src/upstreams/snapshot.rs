@@ -86,6 +86,14 @@ impl Snapshot {
         }
     }
 
+    /// Whether a route may name a Service.
+    pub fn may_be_upstream(&self, namespace: &str, service: &str) -> bool {
+        self.namespaces.get(namespace).is_some_and(|targets| {
+            let is_named = |it: &ServiceTarget| &*it.name == service && !it.routes.is_empty();
+            targets.is_cut || targets.services.iter().any(is_named)
+        })
+    }
+
     /// What no sleep cures in a namespace, of its Services that are upstreams and of its routes that
     /// name no known Service.
     pub fn limits(&self, namespace: &str) -> &[(ObjectId, Limit)] {

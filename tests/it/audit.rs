@@ -66,6 +66,7 @@ impl Facts {
                 policy: Policy::default(),
                 is_installed: true,
                 propagation: None,
+                is_delay_measured: false,
             },
         }
     }

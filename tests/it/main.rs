@@ -19,6 +19,7 @@ mod injection;
 mod limits;
 mod man;
 mod manifests;
+mod measure;
 mod monitoring;
 mod other_webhooks;
 mod pods;

@@ -13,6 +13,9 @@ const ALERT_TESTS: &str = "charts/apisix-prestop/tests/alerts.yaml";
 const DASHBOARD: &str = "charts/apisix-prestop/files/dashboard.json";
 const PAGE: &str = "docs/observability.md";
 const PREFIX: &str = "apisix_prestop_";
+/// The program with all that has metrics.
+const MEASURING: [&str; 4] =
+    ["--upstreams=true", "--events=true", "--measure=true", "--delay-config-map=delay"];
 
 fn alerts() -> Vec<Value> {
     let file: Value = serde_saphyr::from_str(&read(ALERTS)).unwrap();
@@ -36,7 +39,7 @@ fn text(value: &Value) -> String {
 
 /// The names of the series that the program has, and of its histograms.
 async fn exported() -> BTreeSet<String> {
-    let page = Server::start(&["--upstreams=true", "--events=true"]).await.metrics().await;
+    let page = Server::start(&MEASURING).await.metrics().await;
     let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let mut names = BTreeSet::new();
     let mut registered = registered(&repository().join("src"));

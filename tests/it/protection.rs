@@ -42,7 +42,7 @@ fn pod(name: &str, change: &Value) -> Value {
 const CREATED: &str = "2026-01-02T00:00:00Z";
 
 fn settings(policy: Policy) -> AuditSettings {
-    AuditSettings { policy, is_installed: true, propagation: None }
+    AuditSettings { policy, is_installed: true, ..AuditSettings::default() }
 }
 
 /// Passes on what is known of a Pod, of its namespace and of its route.

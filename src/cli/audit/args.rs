@@ -40,8 +40,8 @@ pub struct AuditArgs {
     /// When to end with exit code 1
     #[arg(long, value_name = "FINDINGS", value_enum)]
     pub fail_on: Option<FailOn>,
-    /// How long APISIX takes to let go of a Pod, if you have measured it: a shorter sleep is a
-    /// finding. 0 to 3600 seconds
+    /// How long APISIX takes to let go of a Pod: a shorter sleep is a finding. 0 to 3600 seconds.
+    /// Without it, what the webhook has measured, if it does
     #[arg(long, value_name = "SECONDS")]
     pub propagation: Option<Delay>,
     /// What the webhook would do. Those of an installed webhook apply instead.

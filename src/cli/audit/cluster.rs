@@ -2,16 +2,15 @@
 
 use std::io::IsTerminal;
 
-use clap::{Args, Command, FromArgMatches};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Builder;
 
-use super::super::serve::ServeArgs;
+use super::super::webhook_flags::WebhookFlags;
 use super::{args::AuditArgs, error::AuditError};
 use crate::{
     cluster::{ClusterAudit, Installed, connect},
-    injection::{Hook, Policy},
     preflight::{is_opted_in, settings_of},
+    propagation::DelayRecord,
     protection::{AuditReport, AuditSettings, ExplainedStep},
     upstreams::{IngressController, StringMap},
 };
@@ -41,17 +40,21 @@ async fn read(args: AuditArgs, mut settings: AuditSettings) -> Result<Audited, A
         unread.push(format!("whether a webhook is installed: {error}"));
         Installed::default()
     });
-    let Installed { configurations, policies, arguments } = installed;
+    let Installed { configurations, policies, arguments, namespace: its_namespace } = installed;
     if let Some(policy) = policies.first() {
         settings.is_installed = true;
         settings.policy = settings_of(policy);
     }
     if let Some(arguments) = arguments {
         settings.is_installed = true;
-        match arguments.and_then(|arguments| flags(&arguments)) {
-            Ok((policy, its_controller)) => {
-                settings.policy = policy;
-                controller = its_controller;
+        match arguments.and_then(|arguments| WebhookFlags::read(&arguments)) {
+            Ok(flags) => {
+                settings.policy = flags.policy;
+                match flags.measured(&client, &its_namespace.unwrap_or_default()).await {
+                    Ok(record) => follow(&mut settings, &flags, &record.unwrap_or_default()),
+                    Err(error) => unread.push(error),
+                }
+                controller = flags.args.targets.controller.into();
             }
             Err(error) => unread.push(format!("the flags of the webhook: {error}")),
         }
@@ -78,16 +81,13 @@ async fn read(args: AuditArgs, mut settings: AuditSettings) -> Result<Audited, A
     Ok(audited)
 }
 
-/// What the flags of a webhook ask for. The first argument is the command.
-fn flags(arguments: &[String]) -> Result<(Policy, IngressController), String> {
-    let first_line =
-        |error: clap::Error| error.to_string().lines().next().unwrap_or_default().to_owned();
-    let command = ServeArgs::augment_args(Command::new("serve"));
-    let matches = command.try_get_matches_from(arguments).map_err(first_line)?;
-    let args = ServeArgs::from_arg_matches(&matches).map_err(first_line)?;
-    let policy = args.injection.policy(Hook::Sleep).map_err(|error| error.to_string())?;
-    let policy = Policy { targets: args.targets.targets, ..policy };
-    Ok((policy, args.targets.controller.into()))
+/// Compares Pods with what the webhook has measured. What a person has measured comes first.
+fn follow(settings: &mut AuditSettings, flags: &WebhookFlags, record: &DelayRecord) {
+    settings.propagation = settings.propagation.or(record.needed());
+    if let Some(delay) = flags.measured_delay(record) {
+        settings.is_delay_measured = true;
+        settings.policy.delay = delay;
+    }
 }
 
 /// Only people at a terminal see it.

@@ -21,7 +21,7 @@ pub(super) fn audit(args: AuditArgs) -> Result<(), AuditError> {
     // Most clusters have the native sleep. Which hook it is matters little for what is found.
     let policy = args.injection.policy(Hook::Sleep)?;
     let propagation = args.propagation.map(|propagation| propagation.get());
-    let settings = AuditSettings { policy, is_installed: false, propagation };
+    let settings = AuditSettings { policy, propagation, ..AuditSettings::default() };
     let (output, fail_on) = (args.output, args.fail_on);
     let report = if args.filename.is_empty() {
         match cluster::audit(args, settings)? {

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::Selector;
 
 use super::super::{controller::ControllerArgs, injection::InjectionArgs, tls::TlsArgs};
+use super::measure_args::ServeMeasureArgs;
 use crate::{
     admission::Mode,
     constants::{
@@ -38,6 +39,9 @@ pub struct ServeArgs {
     /// Which Pods are targets.
     #[command(flatten, next_help_heading = "Targets")]
     pub targets: TargetArgs,
+    /// Whether to measure, and whether the delay follows.
+    #[command(flatten, next_help_heading = "Measurement")]
+    pub measure: ServeMeasureArgs,
     /// Where to listen.
     #[command(flatten, next_help_heading = "Listeners")]
     pub listeners: ListenerArgs,

@@ -3,7 +3,7 @@
 mod api_thread;
 mod args;
 mod first_try;
-mod signals;
+mod measure_args;
 mod tasks;
 
 use std::{io, sync::Arc};
@@ -17,18 +17,19 @@ use self::{
     api_thread::ApiThread,
     args::ShutdownArgs,
     first_try::suggest_first_try,
-    signals::Signals,
     tasks::{FollowerTask, ListenerTask, Tasks},
 };
 use super::{
     injection::{DelayAboveMaximum, HookMode, InjectionArgs},
+    signals::Signals,
     tls::{Tls, TlsError},
 };
 use crate::{
     admission::{Mode, Observer, ReviewLog, ReviewMetrics, Reviewer},
     cluster::{
-        OptedIn, OutdatedKubeletMetrics, ProtectionMetrics, ProtectionWatch, TermContext,
-        UpstreamMetrics, UpstreamWatch, choose_hook, connect, event_queue, follow_hook,
+        Leader, MeasuredPropagation, OptedIn, OutdatedKubeletMetrics, PropagationContext,
+        PropagationMetrics, ProtectionMetrics, TermContext, UpstreamMetrics, UpstreamWatch,
+        choose_hook, connect, event_queue, follow_delay, follow_hook,
     },
     injection::{Hook, Policy},
     readiness::Readiness,
@@ -42,6 +43,7 @@ use crate::{
 
 pub use self::{
     args::{ServeArgs, TargetsNotWatched},
+    measure_args::{ContradictoryMeasureArgs, ServeMeasureArgs},
     tasks::TaskEnded,
 };
 
@@ -57,6 +59,9 @@ pub enum ServeError {
     /// The flags ask for what nothing watches.
     #[error(transparent)]
     Targets(#[from] TargetsNotWatched),
+    /// The flags about measuring contradict each other.
+    #[error(transparent)]
+    Measure(#[from] ContradictoryMeasureArgs),
     /// A listener cannot use its address.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -81,7 +86,7 @@ impl ServeError {
     /// Whether other flags would help.
     pub(super) const fn is_usage(&self) -> bool {
         match self {
-            Self::Flags(_) | Self::Targets(_) | Self::Bind(_) => true,
+            Self::Flags(_) | Self::Targets(_) | Self::Measure(_) | Self::Bind(_) => true,
             Self::Certificate(error) => error.is_usage(),
             _ => false,
         }
@@ -110,6 +115,7 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
         events,
         namespace_selector,
         targets,
+        measure,
         listeners,
         tls,
         shutdown,
@@ -118,6 +124,7 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
     // Check the flags before anything is opened.
     injection.policy(Hook::Exec)?;
     targets.check()?;
+    measure.check(targets.upstreams, injection.max_delay)?;
     let mut signals = Signals::new().map_err(ServeError::Signals)?;
     let readiness = Arc::new(Readiness::default());
     let mut registry = telemetry::registry();
@@ -153,6 +160,7 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
     let upstream_metrics = targets.upstreams.then(|| {
         (UpstreamMetrics::register(&mut registry), ProtectionMetrics::register(&mut registry))
     });
+    let propagation_metrics = measure.measure.then(|| PropagationMetrics::register(&mut registry));
     let router = admin_router(readiness.clone(), connections.clone(), registry);
     tasks.listen(ListenerTask::Admin, accept(admin_listener, router, options.clone()));
 
@@ -198,17 +206,39 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
         tasks.follow(FollowerTask::Upstreams, upstreams.follow(client), &background);
     }
     let reviewer = Arc::new(reviewer);
+    let measured = MeasuredPropagation::new(measure.auto_delay);
     if let (Some(client), Some((known, metrics))) = (client.clone(), protection) {
-        let context = TermContext {
-            known,
-            opted_in,
-            reviewer: reviewer.clone(),
-            metrics,
-            // Where nothing is injected, a restart protects nobody.
-            announces: events && mode == Mode::Enforce,
-        };
-        let watch = ProtectionWatch::new(context, targets.lease);
-        tasks.follow(FollowerTask::Protection, watch.follow(client), &background);
+        // Where nothing is injected, a restart protects nobody.
+        let announces = events && mode == Mode::Enforce;
+        let propagation = propagation_metrics.zip(measure.delay_config_map.clone());
+        let propagation = propagation.map(|(metrics, config_map)| {
+            let settings = measure.settings(injection.delay);
+            let on_record = {
+                let (measured, reviewer) = (measured.clone(), reviewer.clone());
+                let metrics = metrics.clone();
+                move |record| {
+                    measured.set(record);
+                    let delay = measured.delay().unwrap_or(injection.delay);
+                    reviewer.update_policy(|policy| Policy { delay, ..*policy });
+                    metrics.show_delay(delay);
+                }
+            };
+            let task = follow_delay(client.clone(), config_map.clone(), settings.range, on_record);
+            tasks.follow(FollowerTask::Delay, task, &background);
+            PropagationContext {
+                place: measure.gateway.clone().into(),
+                known: known.clone(),
+                auto_delay: settings,
+                config_map,
+                measured: measured.clone(),
+                metrics,
+                announces,
+            }
+        });
+        let reviewer = reviewer.clone();
+        let protection = TermContext { known, opted_in, reviewer, metrics, measured, announces };
+        let leader = Leader { lease: targets.lease, protection, propagation };
+        tasks.follow(FollowerTask::Protection, leader.lead(client), &background);
     }
     if let Some(client) = client.filter(|_| injection.hook == HookMode::Auto) {
         let reviewer = reviewer.clone();

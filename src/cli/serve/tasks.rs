@@ -28,6 +28,8 @@ pub(super) enum FollowerTask {
     Upstreams,
     #[strum(to_string = "watch on Pods")]
     Protection,
+    #[strum(to_string = "watch on the delay")]
+    Delay,
     #[strum(to_string = "event queue")]
     Events,
 }

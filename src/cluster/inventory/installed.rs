@@ -27,6 +27,8 @@ pub(crate) struct Installed {
     pub(crate) policies: Vec<MutatingPolicy>,
     /// The arguments of the webhook, or why they cannot be read. `None` without a webhook.
     pub(crate) arguments: Option<Result<Vec<String>, String>>,
+    /// The namespace of the webhook.
+    pub(crate) namespace: Option<String>,
 }
 
 impl Installed {
@@ -57,6 +59,8 @@ impl Installed {
         }
         if let Some(first) = installed.configurations.first() {
             installed.arguments = Some(arguments(client, first).await);
+            let service = our_webhook(first).and_then(|it| it.client_config.service.as_ref());
+            installed.namespace = service.map(|service| service.namespace.clone());
         }
         Ok(installed)
     }

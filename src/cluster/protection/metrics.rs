@@ -90,7 +90,7 @@ impl ProtectionMetrics {
         (family, FindingLabels { namespace: namespace.to_owned(), reason })
     }
 
-    pub(super) fn leads(&self, leads: bool) {
+    pub(in crate::cluster) fn leads(&self, leads: bool) {
         self.leading.set(leads.into());
     }
 
@@ -99,7 +99,7 @@ impl ProtectionMetrics {
     }
 
     /// Another replica shows them.
-    pub(super) fn clear(&self) {
+    pub(in crate::cluster) fn clear(&self) {
         self.unprotected_pods.clear();
         self.short_pods.clear();
         self.limited_routes.clear();

@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{
     super::{watch::Index, watched_object::WatchedObject},
     scope::Scope,
-    term_context::settings,
     watched_pod::note,
 };
-use crate::{admission::Reviewer, protection::RunningPods};
+use crate::protection::{AuditSettings, RunningPods};
 
 /// The running Pods of all watches.
 pub(super) type SharedPods = Arc<Mutex<RunningPods>>;
@@ -23,12 +22,12 @@ pub(super) struct PodIndex {
     pods: SharedPods,
     /// The Pods of a list that is not complete: narrow, where kube would keep them whole.
     listed: RunningPods,
-    reviewer: Arc<Reviewer>,
+    settings: AuditSettings,
 }
 
 impl PodIndex {
-    pub(super) fn new(scope: Scope, pods: SharedPods, reviewer: Arc<Reviewer>) -> Self {
-        Self { scope, pods, listed: RunningPods::default(), reviewer }
+    pub(super) fn new(scope: Scope, pods: SharedPods, settings: AuditSettings) -> Self {
+        Self { scope, pods, listed: RunningPods::default(), settings }
     }
 }
 
@@ -38,13 +37,12 @@ impl Index<WatchedObject> for PodIndex {
     }
 
     fn list(&mut self, pod: WatchedObject) -> Option<WatchedObject> {
-        note(&mut self.listed, &pod, &settings(&self.reviewer));
+        note(&mut self.listed, &pod, &self.settings);
         None
     }
 
     fn apply(&mut self, pod: WatchedObject) {
-        let settings = settings(&self.reviewer);
-        with(&self.pods, |pods| note(pods, &pod, &settings));
+        with(&self.pods, |pods| note(pods, &pod, &self.settings));
     }
 
     fn delete(&mut self, pod: WatchedObject) {

@@ -17,16 +17,19 @@ use super::{
     announce::announce,
     pod_index::{PodIndex, SharedPods, with},
     scope::Scope,
-    term_context::{TermContext, settings},
+    term_context::TermContext,
 };
 use crate::{
-    constants::{ANNOUNCEMENT_INTERVAL, API_REQUEST_TIMEOUT, FINDINGS_INTERVAL, PODS_OF_A_PAGE},
-    protection::{Announcements, Finding},
+    constants::{
+        ANNOUNCEMENT_INTERVAL, API_REQUEST_TIMEOUT, COMPARISON_INTERVAL, FINDINGS_INTERVAL,
+        PODS_OF_A_PAGE,
+    },
+    protection::{Announcements, AuditSettings, Finding},
     upstreams::Snapshot,
 };
 
 /// What the replica knows that holds the Lease.
-pub(super) struct Term<'c> {
+pub(in crate::cluster) struct Term<'c> {
     context: &'c TermContext,
     client: Client,
     started: Instant,
@@ -39,10 +42,17 @@ pub(super) struct Term<'c> {
     findings: HashMap<Arc<str>, Vec<Finding>>,
     announcements: Announcements,
     announced_at: Option<Instant>,
+    compared: Compared,
+}
+
+/// What Pods were compared with when they were noted.
+struct Compared {
+    with: AuditSettings,
+    since: Instant,
 }
 
 impl<'c> Term<'c> {
-    pub(super) fn new(context: &'c TermContext, client: Client) -> Self {
+    pub(in crate::cluster) fn new(context: &'c TermContext, client: Client) -> Self {
         Self {
             context,
             client,
@@ -55,16 +65,28 @@ impl<'c> Term<'c> {
             findings: HashMap::new(),
             announcements: Announcements::default(),
             announced_at: None,
+            compared: Compared { with: context.settings(), since: Instant::now() },
         }
     }
 
     /// Watches Pods and shows what it finds. Never ends by itself.
-    pub(super) async fn serve(mut self) {
+    pub(in crate::cluster) async fn serve(mut self) {
         loop {
+            self.compare_anew();
             self.follow();
             self.find();
             self.announce().await;
             sleep(FINDINGS_INTERVAL).await;
+        }
+    }
+
+    /// Lists all Pods again when the delay has changed, or what is measured: of those that waited long
+    /// enough before, nothing is kept.
+    fn compare_anew(&mut self) {
+        let settings = self.context.settings();
+        if settings != self.compared.with && self.compared.since.elapsed() >= COMPARISON_INTERVAL {
+            self.compared = Compared { with: settings, since: Instant::now() };
+            self.followers.clear();
         }
     }
 
@@ -98,7 +120,7 @@ impl<'c> Term<'c> {
         };
         let api = scope.api(self.client.clone());
         let mut follower = Follower::new(api, config, scope.to_string()).with_state(on_state);
-        let mut index = PodIndex::new(scope, self.pods.clone(), self.context.reviewer.clone());
+        let mut index = PodIndex::new(scope, self.pods.clone(), self.compared.with.clone());
         async move {
             loop {
                 follower.follow(&mut index).await;
@@ -110,7 +132,7 @@ impl<'c> Term<'c> {
     fn find(&mut self) {
         let snapshot = self.context.known.load().snapshot.clone();
         let opted_in = self.context.opted_in.now();
-        let settings = settings(&self.context.reviewer);
+        let settings = self.context.settings();
         let mut changed = with(&self.pods, |pods| pods.take_changed());
         changed.extend(snapshot.changed_since(&self.snapshot));
         for (opted_in, other) in [(&opted_in, &self.opted_in), (&self.opted_in, &opted_in)] {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::{super::opted_in::OptedIn, metrics::ProtectionMetrics};
+use super::{
+    super::{opted_in::OptedIn, propagation::MeasuredPropagation},
+    metrics::ProtectionMetrics,
+};
 use crate::{admission::Reviewer, protection::AuditSettings, upstreams::KnownTargets};
 
 /// What the search for Pods that are not protected depends on.
@@ -17,11 +20,20 @@ pub(crate) struct TermContext {
     pub(crate) reviewer: Arc<Reviewer>,
     /// Shows what is found.
     pub(crate) metrics: ProtectionMetrics,
+    /// What is measured.
+    pub(crate) measured: MeasuredPropagation,
     /// Whether to write Events.
     pub(crate) announces: bool,
 }
 
-/// What running Pods are compared with.
-pub(super) fn settings(reviewer: &Reviewer) -> AuditSettings {
-    AuditSettings { policy: reviewer.policy(), is_installed: true, propagation: None }
+impl TermContext {
+    /// What running Pods are compared with.
+    pub(super) fn settings(&self) -> AuditSettings {
+        AuditSettings {
+            policy: self.reviewer.policy(),
+            is_installed: true,
+            propagation: self.measured.needed(),
+            is_delay_measured: self.measured.sets_delay(),
+        }
+    }
 }

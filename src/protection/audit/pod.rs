@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What an audit compares Pods with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditSettings {
     /// The policy of the webhook, or the one that it would have.
     pub policy: Policy,
@@ -18,6 +18,8 @@ pub struct AuditSettings {
     pub is_installed: bool,
     /// How long APISIX takes to let go of a Pod, in seconds, if somebody has measured it.
     pub propagation: Option<u32>,
+    /// Whether the delay of the policy follows from it.
+    pub is_delay_measured: bool,
 }
 
 /// Whether a namespace has opted in.
@@ -123,7 +125,8 @@ impl AuditedPod<'_, '_> {
         // Whoever asks for another delay knows why, unless somebody has measured.
         let asks = self.pod.annotation(DELAY_ANNOTATION).is_some();
         let delay = (!asks).then_some(settings.policy.delay.get());
-        let needed = settings.propagation.or(delay)?.into();
+        let measured_delay = delay.filter(|_| settings.is_delay_measured);
+        let needed = measured_delay.or(settings.propagation).or(delay)?.into();
         (sleep < needed).then_some(AuditFinding::SleepShort { sleep, needed })
     }
 

@@ -1,11 +1,11 @@
-//! Which replica watches Pods: the one that holds a Lease.
+//! Which replica watches Pods and asks gateways: the one that holds a Lease.
 
 use kube::{Client, runtime::utils::Backoff};
 use kube_lease_manager::{LeaseManagerBuilder, LeaseManagerError};
 use tokio::{sync::watch, time::sleep};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::{events::hostname, watch::retry_delays};
+use super::{events::hostname, watch::retry_delays};
 use crate::constants::{LEASE_DURATION, LEASE_RENEWAL};
 
 /// Whether this replica holds the Lease.
