@@ -63,6 +63,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* Name of the ConfigMap with the delay that follows what is measured. */}}
+{{- define "apisix-prestop.delayConfigMap" -}}
+{{- include "apisix-prestop.fullname" . }}-delay
+{{- end }}
+
+{{/* The labels of the gateway Pods, as a flag has them. */}}
+{{- define "apisix-prestop.gatewaySelector" -}}
+{{- $pairs := list }}
+{{- range $key, $value := .Values.measure.gateway.matchLabels }}
+{{- $pairs = append $pairs (printf "%s=%s" $key $value) }}
+{{- end }}
+{{- join "," $pairs }}
+{{- end }}
+
 {{/* Whether the cluster may require a ResourceQuota for the PriorityClass. */}}
 {{- define "apisix-prestop.needsQuota" -}}
 {{- if and .Values.criticalPodsQuota.enabled (hasPrefix "system-" (.Values.priorityClassName | default "")) (ne .Release.Namespace "kube-system") }}true{{ end }}

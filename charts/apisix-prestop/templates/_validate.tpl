@@ -11,6 +11,7 @@ out of the range of the webhook or of cert-manager. values.schema.json refuses t
 {{/* One line for each problem. */}}
 {{- define "apisix-prestop.problems" -}}
 {{- include "apisix-prestop.timeProblems" . }}
+{{- include "apisix-prestop.measureProblems" . }}
 {{- include "apisix-prestop.tlsProblems" . }}
 {{- include "apisix-prestop.podProblems" . }}
 {{- include "apisix-prestop.labelProblems" . }}
@@ -23,11 +24,15 @@ out of the range of the webhook or of cert-manager. values.schema.json refuses t
 {{- $shutdown := .Values.shutdown }}
 {{- $selfManaged := .Values.tls.selfManaged }}
 {{- $certManager := .Values.tls.certManager }}
+{{- $autoDelay := .Values.measure.autoDelay }}
 {{- /* Value, its time, the shortest and the longest. */}}
 {{- range list
   (list "injection.delay" $injection.delay "0s" "1h")
   (list "injection.maxDelay" $injection.maxDelay "0s" "1h")
   (list "injection.shutdownReserve" $injection.shutdownReserve "0s" "1h")
+  (list "measure.autoDelay.min" $autoDelay.min "0s" "1h")
+  (list "measure.autoDelay.max" $autoDelay.max "0s" "1h")
+  (list "measure.autoDelay.window" $autoDelay.window "10m" "7d")
   (list "shutdown.drainDelay" $shutdown.drainDelay "0s" "5m")
   (list "shutdown.drainTimeout" $shutdown.drainTimeout "0s" "5m")
   (list "tls.selfManaged.caLifetime" $selfManaged.caLifetime "1s" "36500d")
@@ -68,6 +73,38 @@ tls.selfManaged.caPropagation: {{ include "apisix-prestop.duration" $selfManaged
 {{- end }}
 {{- if and (not $certManager.issuerRef) (ge (include "apisix-prestop.seconds" $certManager.duration | int64) (include "apisix-prestop.seconds" (include "apisix-prestop.caDuration" .) | int64)) }}
 tls.certManager.duration: {{ include "apisix-prestop.duration" $certManager.duration }} is not less than that of the CA of the release, {{ include "apisix-prestop.caDuration" . }}
+{{- end }}
+{{- end }}
+
+{{- define "apisix-prestop.measureProblems" -}}
+{{- $isAuto := eq (toString .Values.injection.delay) "auto" }}
+{{- $maxDelay := .Values.injection.maxDelay }}
+{{- with .Values.measure }}
+{{- if .enabled }}
+{{- if not $.Values.upstreams.enabled }}
+measure.enabled requires upstreams.enabled: true
+{{- end }}
+{{- if eq $.Values.engine "policy" }}
+measure.enabled requires engine: webhook or both
+{{- end }}
+{{- if not .gateway.namespace }}
+measure.gateway.namespace is required: the namespace of the gateway Pods of APISIX
+{{- end }}
+{{- /* Value, its time, and those of the value that must not be shorter. */}}
+{{- range list
+  (list "measure.autoDelay.min" .autoDelay.min "measure.autoDelay.max" .autoDelay.max)
+  (list "measure.autoDelay.max" .autoDelay.max "injection.maxDelay" $maxDelay)
+}}
+{{- if gt (include "apisix-prestop.seconds" (index . 1) | int64) (include "apisix-prestop.seconds" (index . 3) | int64) }}
+{{ index . 0 }}: {{ include "apisix-prestop.duration" (index . 1) }} is more than {{ index . 2 }}, {{ include "apisix-prestop.duration" (index . 3) }}
+{{- end }}
+{{- end }}
+{{- else if $isAuto }}
+injection.delay: auto requires measure.enabled: true
+{{- end }}
+{{- end }}
+{{- if and $isAuto (ne .Values.engine "webhook") }}
+injection.delay: auto requires engine: webhook, because a policy has a fixed delay
 {{- end }}
 {{- end }}
 
