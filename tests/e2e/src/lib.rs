@@ -15,4 +15,5 @@ pub mod replica;
 pub mod resource_version;
 pub mod rollout;
 pub mod route;
+pub mod slow_gateway;
 pub mod storm;

@@ -70,8 +70,11 @@ impl Rollout {
 pub struct Rolling {
     /// Whether the gateway tries another node when it cannot connect to one.
     pub retry: bool,
-    /// Whether the workload is restarted once before: its first Pods are older than its route.
+    /// Whether the workload is restarted once before: its first Pods are older than its route, or than
+    /// the delay.
     pub restarts_first: bool,
+    /// How late the gateway is, if not by [`PROPAGATION_DELAY`].
+    pub propagation: Option<Duration>,
 }
 
 /// Rolls a workload behind a route in `namespace` and measures it. The namespace is
@@ -83,7 +86,7 @@ pub async fn measure(
     client: &Client,
     namespace: &str,
     route: Route,
-    Rolling { retry, restarts_first }: Rolling,
+    Rolling { retry, restarts_first, propagation }: Rolling,
 ) -> Result<Rollout> {
     let image = std::env::var("E2E_FIXTURES_IMAGE").context("E2E_FIXTURES_IMAGE is not set")?;
     gateway::install(client, &image).await?;
@@ -130,7 +133,7 @@ pub async fn measure(
 
     let (took, stopped) = restart(&pods, namespace, name, before).await?;
     // The load goes on until the gateway has applied the last change.
-    sleep(PROPAGATION_DELAY).await;
+    sleep(propagation.unwrap_or(PROPAGATION_DELAY)).await;
     let over = epoch_millis()?;
     // Its SIGTERM ends the load.
     pods.delete(&client_pod, &DeleteParams::default()).await?;
@@ -139,6 +142,9 @@ pub async fn measure(
         load.ended_epoch_millis > over,
         "the load ended before the rollout was over: {load:?}, {took:?}"
     );
+    // Another rollout of the same workload has a client of the same name.
+    let gone = ["wait", "--for=delete", "pod", &format!("load-{name}"), "--timeout=60s"];
+    kubectl(namespace, &gone).await?;
     Ok(Rollout { load, took, stopped })
 }
 

@@ -197,7 +197,7 @@ async fn with_webhook(
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn five_replicas_that_start_at_once_agree_on_one_ca() -> Result<()> {
-    const ROUNDS: u32 = 20;
+    const ROUNDS: u32 = 12;
     const CALLS: usize = 20;
     with_webhook("five", &[], 5, async |webhook| {
         // kube-proxy learns of the endpoints before the test begins.

@@ -1,13 +1,14 @@
 //! `make demo`: the same rolling update without the webhook and with it, with the failed requests
 //! counted.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use apisix_prestop_e2e::{
-    gateway::{PROPAGATION_DELAY, ROUTED},
+    gateway::{MEASURED, PROPAGATION_DELAY, ROUTED},
     installation,
     namespace::{self, OPTED_IN},
     rollout::{RATE, Rolling, Rollout, measure},
     route::Route,
+    slow_gateway::{self, FOLLOWED, SLOW, SlowRollouts},
 };
 use futures::future::try_join_all;
 use kube::Client;
@@ -55,7 +56,8 @@ async fn main() -> Result<()> {
     let (without, without_retry) =
         tokio::try_join!(rollouts(&client, &WITHOUT), rollouts(&client, &WITHOUT_RETRY))?;
     let with = rollouts(&client, &WITH).await?;
-    println!("\n{}", table([without, without_retry, with].into_iter().flatten()));
+    let slow = slow_rollouts(&client).await?;
+    println!("\n{}", table([without, without_retry, with, slow].into_iter().flatten()));
     println!("{LOOK_AROUND}");
     Ok(())
 }
@@ -70,6 +72,22 @@ async fn rollouts(client: &Client, group: &Group) -> Result<Vec<Row>> {
         Ok((group.title, *route, rollout))
     }))
     .await
+}
+
+/// The third act: the gateway is later than the default delay.
+async fn slow_rollouts(client: &Client) -> Result<Vec<Row>> {
+    let namespace = "demo-slow";
+    let late = SLOW.as_secs();
+    println!(
+        "==> now the gateway is {late} s late, and the delay follows (namespace {namespace}) …"
+    );
+    installation::install(client, &[&MEASURED[..], &[FOLLOWED]].concat()).await?;
+    namespace::create(namespace, &format!("{ROUTED}, {OPTED_IN}")).await?;
+    let image = std::env::var("E2E_FIXTURES_IMAGE").context("E2E_FIXTURES_IMAGE is not set")?;
+    let SlowRollouts { fixed, followed, .. } =
+        slow_gateway::roll(client, namespace, &image, async || Ok(())).await?;
+    let route = Route::ApisixRoute;
+    Ok(vec![("gateway 7 s late, delay 5s", route, fixed), ("… and delay: auto", route, followed)])
 }
 
 fn table(rows: impl Iterator<Item = Row>) -> String {
