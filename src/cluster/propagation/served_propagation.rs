@@ -1,7 +1,7 @@
 //! What the replica that holds the Lease makes of what it measures.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -32,6 +32,8 @@ pub(super) struct ServedPropagation<'c> {
     departing: HashMap<PodId, PodFacts>,
     workloads: BTreeMap<WorkloadPlace, Headroom>,
     is_behind: bool,
+    /// The gateways that cannot be asked.
+    unanswered: BTreeSet<PodId>,
 }
 
 /// When something was recorded last, and how many samples there were.
@@ -64,6 +66,7 @@ impl<'c> ServedPropagation<'c> {
             departing: HashMap::new(),
             workloads: BTreeMap::new(),
             is_behind: false,
+            unanswered: BTreeSet::new(),
         }
     }
 
@@ -120,6 +123,27 @@ impl<'c> ServedPropagation<'c> {
             }
             self.records.send_replace(NewRecord { record: Some(record), change });
         }
+    }
+
+    /// Says so when a gateway cannot be asked, and when it answers again.
+    fn look_at_answers(&mut self, tracker: &Tracker, now: Duration) {
+        let mut unanswered = BTreeSet::new();
+        for state in tracker.gateways(now) {
+            let gateway = state.gateway.to_string();
+            match state.problem {
+                Some(error) => {
+                    if !self.unanswered.contains(state.gateway) {
+                        tracing::warn!(gateway, error, "cannot ask a gateway");
+                    }
+                    unanswered.insert(state.gateway.clone());
+                }
+                None if self.unanswered.contains(state.gateway) => {
+                    tracing::info!(gateway, "a gateway answers again");
+                }
+                None => {}
+            }
+        }
+        self.unanswered = unanswered;
     }
 
     /// Says so when a gateway begins to lag behind more than a delay can cover, and when it is over.
@@ -191,6 +215,7 @@ impl PropagationObserver for ServedPropagation<'_> {
         });
         self.shown.workloads(left);
         self.shown.gateways(tracker, now, self.context.auto_delay.range.max.duration());
+        self.look_at_answers(tracker, now);
         self.look_behind(tracker, now);
     }
 }
