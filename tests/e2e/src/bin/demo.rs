@@ -87,7 +87,7 @@ async fn slow_rollouts(client: &Client) -> Result<Vec<Row>> {
     let SlowRollouts { fixed, followed, .. } =
         slow_gateway::roll(client, namespace, &image, async || Ok(())).await?;
     let route = Route::ApisixRoute;
-    Ok(vec![("gateway 7 s late, delay 5s", route, fixed), ("… and delay: auto", route, followed)])
+    Ok(vec![("7 s late, delay 5s", route, fixed), ("7 s late, delay auto", route, followed)])
 }
 
 fn table(rows: impl Iterator<Item = Row>) -> String {
