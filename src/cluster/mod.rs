@@ -1,6 +1,7 @@
 //! Talks to the API server in the background: no review waits for it.
 
 mod connect;
+mod container_sleep;
 mod events;
 mod hook_choice;
 mod inventory;
@@ -10,6 +11,7 @@ mod list_pages;
 mod namespace_text;
 mod opted_in;
 mod outdated_kubelet;
+mod pod_end;
 mod pod_text;
 mod preflight;
 mod propagation;

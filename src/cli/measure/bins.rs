@@ -7,6 +7,8 @@ use crate::propagation::HistogramBucket;
 
 /// The narrowest step, in milliseconds.
 const MIN_WIDTH: i128 = 10;
+/// The narrowest step, as a part of the longest sample: nobody needs to see finer ones.
+const FINEST_PART: i128 = 50;
 
 /// A histogram in steps of equal width: 1, 2 or 5 times a power of ten.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +27,7 @@ impl Bins {
         let times = histogram.iter().filter(|it| it.count > 0).map(|it| milliseconds(it.up_to));
         let (first, last) = (times.clone().min().unwrap_or(0), times.max().unwrap_or(0));
         let steps = |width: i128| step_of(last, width) - step_of(first, width) + 1;
-        let mut widths = widths(MIN_WIDTH);
+        let mut widths = widths(MIN_WIDTH.max(last / FINEST_PART));
         let width = widths.find(|width| steps(*width) <= most as i128).unwrap_or(i128::MAX);
         Self::of(histogram, width, step_of(first, width), step_of(last, width))
     }
@@ -66,7 +68,7 @@ pub(super) fn width(min: i128, end: i128, most: usize) -> i128 {
     widths.find(|width| step_of(end, *width) < most as i128).unwrap_or(i128::MAX)
 }
 
-/// From `min` on, which is one of them.
+/// From `min` on, or the next one.
 fn widths(min: i128) -> impl Iterator<Item = i128> {
     let powers = iter::successors(Some(1_i128), |power| power.checked_mul(10));
     let widths = powers.flat_map(|power| [1, 2, 5].map(|factor| power.saturating_mul(factor)));
@@ -98,6 +100,7 @@ mod tests {
     #[case::two_of_a_step(&[(151, 1), (153, 2)], 10, 150, &[3])]
     #[case::a_gap(&[(153, 1), (181, 1)], 10, 150, &[1, 0, 0, 1])]
     #[case::a_wide_range(&[(100, 1), (900, 1)], 200, 0, &[1, 0, 0, 0, 1])]
+    #[case::no_finer_than_anybody_needs(&[(2660, 1), (2848, 3)], 100, 2600, &[1, 0, 3])]
     #[case::without_samples_at_the_edges(&[(0, 0), (153, 1), (9000, 0)], 10, 150, &[1])]
     fn steps_hold_all_samples(
         #[case] times: &[(u64, u64)],

@@ -296,8 +296,7 @@ shop       Deployment/web  4        7.012 s  5 s    -2.012 s
 shop Deployment/web sleeps 5 s, less than the 7.012 s of its slowest Pod: requests are lost
 
 UP TO    SAMPLES
-7.010 s  3        ########################################
-7.020 s  1        ##############
+7.200 s  4        ########################################
 
 4 samples in 10m: p50 7.001 s, p99 7.012 s, max 7.012 s
 recommended delay: 12s; that of the webhook is 5s, and too short

@@ -11,13 +11,11 @@ use kube::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    super::{
-        read_error::{ReadError, in_time},
-        watch::{Follower, Index},
-        watched_object::WatchedObject,
-    },
+use super::super::{
     pod_end::ends_at_once,
+    read_error::{ReadError, in_time},
+    watch::{Follower, Index},
+    watched_object::WatchedObject,
 };
 use crate::constants::{API_REQUEST_TIMEOUT, MAX_RESTARTED_PODS};
 
