@@ -106,7 +106,6 @@ fn apply(pods: &mut RunningPods, namespace: &str, service: usize, number: usize)
         namespace: None,
         is_probed: true,
         hook_failed: false,
-        ends_at_once: false,
     };
     pods.apply(namespace, &name, &created, UnprotectedPod::of(&audited, "", &settings()));
 }

@@ -1,7 +1,6 @@
 //! Talks to the API server in the background: no review waits for it.
 
 mod connect;
-mod container_sleep;
 mod events;
 mod hook_choice;
 mod inventory;
@@ -11,7 +10,6 @@ mod list_pages;
 mod namespace_text;
 mod opted_in;
 mod outdated_kubelet;
-mod pod_end;
 mod pod_text;
 mod preflight;
 mod propagation;

@@ -32,7 +32,6 @@ struct Facts {
     namespace: Option<NamespaceOptIn>,
     is_probed: bool,
     hook_failed: bool,
-    ends_at_once: bool,
     settings: AuditSettings,
 }
 
@@ -63,7 +62,6 @@ impl Facts {
             namespace: Some(NamespaceOptIn { is_opted_in: true, since: Some(BEFORE.to_owned()) }),
             is_probed: true,
             hook_failed: false,
-            ends_at_once: false,
             settings: AuditSettings {
                 policy: Policy::default(),
                 is_installed: true,
@@ -105,7 +103,6 @@ impl Facts {
             namespace: self.namespace.as_ref(),
             is_probed: self.is_probed,
             hook_failed: self.hook_failed,
-            ends_at_once: self.ends_at_once,
         })
     }
 
@@ -184,10 +181,6 @@ fn annotated(key: &str, value: &str) -> Value {
     "windows_exec"
 )]
 #[case::killed_before_its_sleep_ended(Facts::new().set(|it| it.life = PodLife::Stopping(1)), "killed_in_sleep")]
-#[case::ended_at_once_on_sigterm(
-    Facts::new().set(|it| (it.life, it.ends_at_once) = (PodLife::Stopping(30), true)),
-    "ends_at_once"
-)]
 #[case::stopped_in_time(Facts::new().set(|it| it.life = PodLife::Stopping(30)), "")]
 #[case::evicted(Facts::new().set(|it| it.life = PodLife::Evicted), "killed_in_sleep")]
 #[case::evicted_without_a_sleep(Facts::new().without_hook().set(|it| it.life = PodLife::Evicted), "")]

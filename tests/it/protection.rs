@@ -60,7 +60,6 @@ fn audited<T>(
         namespace,
         is_probed: true,
         hook_failed: false,
-        ends_at_once: false,
     })
 }
 

@@ -53,7 +53,6 @@ pub(super) fn audit(args: AuditArgs, settings: AuditSettings) -> Result<AuditRep
             namespace: namespaces.get(namespace).and_then(Option::as_ref),
             is_probed: containers.into_iter().any(|it| it["readinessProbe"].is_object()),
             hook_failed: false,
-            ends_at_once: false,
         };
         audit.add(workload, &audited, target, Some(place.clone()));
     }

@@ -14,8 +14,8 @@ use kube::{
 
 use super::{
     super::{
-        list_pages::list_pages, namespace_text::opt_in, pod_end::ends_at_once, pod_text::PodText,
-        read_error::in_time, upstreams, watched_object::WatchedObject,
+        list_pages::list_pages, namespace_text::opt_in, pod_text::PodText, read_error::in_time,
+        upstreams, watched_object::WatchedObject,
     },
     narrow::{EventText, is_probed},
 };
@@ -277,7 +277,6 @@ impl Facts {
             routed: target.since(),
             namespace: self.namespaces.get(object.namespace()),
             is_probed: is_probed(text),
-            ends_at_once: ends_at_once(text) == Some(true),
             hook_failed: pod.metadata.as_ref().is_some_and(|metadata| {
                 let [namespace, name] = [object.namespace(), metadata.name_prefix()];
                 self.failed_hooks.contains(&(namespace.to_owned(), name.to_owned()))

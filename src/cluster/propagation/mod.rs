@@ -10,6 +10,7 @@ mod gateway_place;
 mod measure;
 mod measured;
 mod metrics;
+mod pod_end;
 mod pod_facts;
 mod propagation_watch;
 mod record_writer;

@@ -3,9 +3,12 @@
 use k8s_openapi::api::core::v1;
 use kube::{Api, Client, api::ApiResource};
 
-use super::super::{container_sleep::sleeps, read_error::in_time, watched_object::WatchedObject};
+use super::super::{read_error::in_time, watched_object::WatchedObject};
 use crate::{
-    constants::API_REQUEST_TIMEOUT, injection::Pod, propagation::PodId, protection::WorkloadPlace,
+    constants::API_REQUEST_TIMEOUT,
+    injection::{HookWait, Pod},
+    propagation::PodId,
+    protection::WorkloadPlace,
 };
 
 /// What is read of a Pod that has left its Services.
@@ -32,6 +35,23 @@ fn facts(object: &WatchedObject) -> Option<PodFacts> {
     // The first container to stop may be the one that serves. An unknown wait leaves the others.
     let sleep = sleeps(&pod).filter_map(|(_, sleep)| sleep).min();
     Some(PodFacts { place: WorkloadPlace::of(object.namespace(), &pod), sleep })
+}
+
+/// How long a container sleeps before it stops, in seconds. `None` if nobody can tell.
+pub(super) fn sleep_of_container(pod: &Pod<'_>, name: &str) -> Option<u64> {
+    sleeps(pod).find(|(container, _)| *container == name)?.1
+}
+
+fn sleeps<'p>(pod: &'p Pod<'_>) -> impl Iterator<Item = (&'p str, Option<u64>)> {
+    let grace = u64::try_from(pod.grace_period()).unwrap_or_default();
+    pod.hook_waits().map(move |(name, wait)| {
+        let sleep = match wait {
+            HookWait::Sleeps(seconds) => Some(seconds.min(grace)),
+            HookWait::Missing | HookWait::EndsListener => Some(0),
+            HookWait::Unknown => None,
+        };
+        (name, sleep)
+    })
 }
 
 #[cfg(test)]

@@ -11,11 +11,13 @@ use kube::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::{
+use super::{
+    super::{
+        read_error::{ReadError, in_time},
+        watch::{Follower, Index},
+        watched_object::WatchedObject,
+    },
     pod_end::ends_at_once,
-    read_error::{ReadError, in_time},
-    watch::{Follower, Index},
-    watched_object::WatchedObject,
 };
 use crate::constants::{API_REQUEST_TIMEOUT, MAX_RESTARTED_PODS};
 

@@ -34,8 +34,6 @@ fn unprotected(
         is_probed: true,
         // Only the Events of a namespace say so.
         hook_failed: false,
-        // A Pod that stops does not count.
-        ends_at_once: false,
     };
     UnprotectedPod::of(&audited, object.uid(), settings)
 }

@@ -69,8 +69,6 @@ pub enum AuditFinding {
         /// The grace period that it was given, in seconds.
         grace: i64,
     },
-    /// A container ended as soon as it got SIGTERM.
-    EndsAtOnce,
     /// The author's own hook may wait or not.
     HookUnknown {
         /// The container.
@@ -123,8 +121,7 @@ impl AuditFindingName {
             | Self::HookEndsListener
             | Self::HookFailed => Protection::Unprotected,
             Self::GraceCutsHook | Self::SleepShort | Self::KilledInSleep => Protection::Short,
-            Self::EndsAtOnce
-            | Self::HookUnknown
+            Self::HookUnknown
             | Self::SingleReplica
             | Self::AllAtOnce
             | Self::BudgetWithoutEffect
@@ -222,9 +219,7 @@ impl AuditFinding {
                 "kubectl -n {namespace} patch poddisruptionbudget {budget} --type merge --patch \
                  '{{\"spec\": {{\"minAvailable\": null, \"maxUnavailable\": 1}}}}'"
             ),
-            Self::EndsAtOnce | Self::ReadinessMissing => {
-                format!("kubectl -n {namespace} edit {place}")
-            }
+            Self::ReadinessMissing => format!("kubectl -n {namespace} edit {place}"),
         }
     }
 }
@@ -265,9 +260,6 @@ impl fmt::Display for AuditFinding {
                     "stopped or evicted with a grace period of {grace} s: the sleep ends early"
                 )
             }
-            Self::EndsAtOnce => f.write_str(
-                "a container ended within a second of SIGTERM: longer requests are cut off",
-            ),
             Self::HookUnknown { container } => write!(
                 f,
                 "whether the preStop hook of container {container} waits, only its author knows"

@@ -64,8 +64,6 @@ pub struct AuditedPod<'p, 'a> {
     pub is_probed: bool,
     /// Whether the kubelet could not run its hook.
     pub hook_failed: bool,
-    /// Whether a container has ended within a second of SIGTERM.
-    pub ends_at_once: bool,
 }
 
 /// Of a hard eviction by the node, in seconds.
@@ -76,10 +74,7 @@ impl AuditedPod<'_, '_> {
     pub fn findings(&self, settings: &AuditSettings) -> Vec<AuditFinding> {
         match self.life {
             PodLife::Ended => Vec::new(),
-            PodLife::Stopping(grace) => {
-                let at_once = self.ends_at_once.then_some(AuditFinding::EndsAtOnce);
-                self.killed(grace).into_iter().chain(at_once).collect()
-            }
+            PodLife::Stopping(grace) => self.killed(grace).into_iter().collect(),
             PodLife::Evicted => self.killed(EVICTION_GRACE).into_iter().collect(),
             PodLife::Template | PodLife::Running => self.running(settings),
         }

@@ -56,17 +56,6 @@ fn container(hook: &Value) -> Value {
     })
 }
 
-/// One container ends on SIGTERM, and the other one only when it is killed.
-fn ends_at_once() -> Value {
-    let on_sigterm = |name: &str, action: &str| {
-        let mut container = container(&json!({"sleep": {"seconds": 5}}));
-        let script = format!("trap '{action}' TERM; while true; do sleep 0.1; done");
-        (container["name"], container["command"]) = (json!(name), json!(["sh", "-c", script]));
-        container
-    };
-    template(json!({"containers": [on_sigterm("app", "exit 0"), on_sigterm("rest", "")]}))
-}
-
 fn template(spec: Value) -> Value {
     json!({"spec": {"template": {"spec": spec}}})
 }
@@ -232,11 +221,10 @@ async fn each_finding_of_pods_in_a_namespace_with_the_label() -> Result<()> {
             ("short", hook(json!({"sleep": {"seconds": 2}}))),
             ("killed", hook(json!({"sleep": {"seconds": 15}}))),
             ("all", several()),
-            ("at-once", ends_at_once()),
         ] {
             apply(namespace, &deployment(name, &change)).await?;
         }
-        rollout(namespace, &["out", "zero", "quits", "script", "short", "killed", "all", "at-once"]).await?;
+        rollout(namespace, &["out", "zero", "quits", "script", "short", "killed", "all"]).await?;
         let budget = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: all}\n\
                       spec: {selector: {matchLabels: {app: all}}, maxUnavailable: 100%}\n";
         apply(namespace, budget).await?;
@@ -259,16 +247,12 @@ async fn each_finding_of_pods_in_a_namespace_with_the_label() -> Result<()> {
         let pod = pod_of(namespace, "script").await?;
         kubectl(namespace, &["delete", "pod", &pod, "--wait=true"]).await?;
         let pod = pod_of(namespace, "killed").await?;
-        kubectl(namespace, &["delete", "pod", &pod, "--grace-period=14", "--wait=false"]).await?;
-
-        let pod = pod_of(namespace, "at-once").await?;
-        kubectl(namespace, &["delete", "pod", &pod, "--wait=false"]).await?;
+        kubectl(namespace, &["delete", "pod", &pod, "--grace-period=10", "--wait=false"]).await?;
 
         await_findings(
             namespace,
             &[
                 ("all", &["all_at_once", "budget_without_effect"]),
-                ("at-once", &["ends_at_once"]),
                 ("away", &["created_without_webhook"]),
                 ("killed", &["killed_in_sleep"]),
                 ("out", &["opted_out"]),

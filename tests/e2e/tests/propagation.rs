@@ -327,7 +327,7 @@ async fn gateways_that_are_wrong_are_told_and_stop_nothing() -> Result<()> {
             delete(&listed[0].name_any()).await?;
             tell(&FAULTS, &nodes[1..]).await
         };
-        let (run, left) = tokio::join!(measure("--gateway-selector=app=faulty", "--for=40s"), leave);
+        let (run, left) = tokio::join!(measure("--gateway-selector=app=faulty", "--for=22s"), leave);
         left?;
         let run = run?;
         assert_eq!(run.code, 0, "{run:?}");
@@ -355,7 +355,7 @@ async fn gateways_that_are_wrong_are_told_and_stop_nothing() -> Result<()> {
             tokio::time::sleep(Duration::from_secs(3)).await;
             tell(&FAULTS[..1], &nodes[2..]).await
         };
-        let (run, left) = tokio::join!(measure("--gateway-selector=app=faulty", "--for=25s"), leave);
+        let (run, left) = tokio::join!(measure("--gateway-selector=app=faulty", "--for=20s"), leave);
         left?;
         let run = run?;
         let report: Value = serde_json::from_str(&run.stdout)?;

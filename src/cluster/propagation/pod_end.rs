@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use super::container_sleep::sleep_of_container;
+use super::pod_facts::sleep_of_container;
 use crate::injection::Pod;
 
 /// How soon after SIGTERM a container ends that does not finish its requests, in seconds. The API has
