@@ -161,6 +161,9 @@ async fn serve(args: ServeArgs, dropped_lines: Counter) -> Result<(), ServeError
         (UpstreamMetrics::register(&mut registry), ProtectionMetrics::register(&mut registry))
     });
     let propagation_metrics = measure.measure.then(|| PropagationMetrics::register(&mut registry));
+    if let Some(metrics) = &propagation_metrics {
+        metrics.show_delay(injection.delay);
+    }
     let router = admin_router(readiness.clone(), connections.clone(), registry);
     tasks.listen(ListenerTask::Admin, accept(admin_listener, router, options.clone()));
 
