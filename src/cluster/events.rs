@@ -10,9 +10,14 @@ use std::{
     },
 };
 
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::{
+    api::{core::v1::ObjectReference, events::v1},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+    jiff::Timestamp,
+};
 use kube::{
     Client,
+    api::ObjectMeta,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 use prometheus_client::{
@@ -219,6 +224,35 @@ pub(super) fn object_reference(object: WorkloadReference, namespace: &str) -> Ob
         namespace: Some(namespace.to_owned()),
         uid: Some(uid),
         ..ObjectReference::default()
+    }
+}
+
+/// An Event of ours about an object. `what` names it, in snake case; Kubernetes writes reasons another
+/// way.
+pub(super) fn object_event(
+    metadata: ObjectMeta,
+    regarding: ObjectReference,
+    type_: EventType,
+    action: &str,
+    what: &str,
+    note: String,
+) -> v1::Event {
+    let namespace = regarding.namespace.clone();
+    let type_ = match type_ {
+        EventType::Normal => "Normal",
+        EventType::Warning => "Warning",
+    };
+    v1::Event {
+        metadata: ObjectMeta { namespace, ..metadata },
+        event_time: Some(MicroTime(Timestamp::now())),
+        action: Some(action.to_owned()),
+        reason: Some(pascal_case(what)),
+        type_: Some(type_.to_owned()),
+        note: Some(note),
+        regarding: Some(regarding),
+        reporting_controller: Some(CONTROLLER.to_owned()),
+        reporting_instance: Some(hostname().unwrap_or_else(|| CONTROLLER.to_owned())),
+        ..v1::Event::default()
     }
 }
 

@@ -1,20 +1,17 @@
 //! A change of the delay as an Event on the ConfigMap.
 
-use k8s_openapi::{
-    api::{core::v1::ObjectReference, events::v1::Event},
-    apimachinery::pkg::apis::meta::v1::MicroTime,
-    jiff::Timestamp,
-};
+use k8s_openapi::api::events::v1::Event;
 use kube::{
     Api, Client, Error,
     api::{ObjectMeta, PostParams},
+    runtime::events::EventType,
 };
 
 use super::super::{
-    events::{CONTROLLER, hostname, pascal_case},
+    events::{CONTROLLER, object_event, object_reference},
     watched_object::WatchedObject,
 };
-use crate::propagation::DelayChange;
+use crate::{propagation::DelayChange, protection::WorkloadReference};
 
 /// Writes an Event on `config_map` that says how the delay has changed.
 ///
@@ -25,29 +22,21 @@ pub(super) async fn announce_delay(
     config_map: &WatchedObject,
     change: &DelayChange,
 ) -> Result<(), Error> {
-    let event = Event {
-        metadata: ObjectMeta {
-            generate_name: Some(format!("{CONTROLLER}-")),
-            namespace: Some(config_map.namespace().to_owned()),
-            ..ObjectMeta::default()
-        },
-        event_time: Some(MicroTime(Timestamp::now())),
-        action: Some("Measuring".to_owned()),
-        reason: Some(pascal_case(&format!("delay_{}", change.cause.as_str()))),
-        type_: Some("Normal".to_owned()),
-        note: Some(change.to_string()),
-        regarding: Some(ObjectReference {
-            api_version: Some("v1".to_owned()),
-            kind: Some("ConfigMap".to_owned()),
-            name: Some(config_map.name().to_owned()),
-            namespace: Some(config_map.namespace().to_owned()),
-            uid: Some(config_map.uid().to_owned()),
-            ..ObjectReference::default()
-        }),
-        reporting_controller: Some(CONTROLLER.to_owned()),
-        reporting_instance: Some(hostname().unwrap_or_else(|| CONTROLLER.to_owned())),
-        ..Event::default()
+    let object = WorkloadReference {
+        api_version: "v1".to_owned(),
+        kind: "ConfigMap".to_owned(),
+        name: config_map.name().to_owned(),
+        uid: config_map.uid().to_owned(),
     };
+    let generate_name = Some(format!("{CONTROLLER}-"));
+    let event = object_event(
+        ObjectMeta { generate_name, ..ObjectMeta::default() },
+        object_reference(object, config_map.namespace()),
+        EventType::Normal,
+        "Measuring",
+        &format!("delay_{}", change.cause.as_str()),
+        change.to_string(),
+    );
     let api = Api::<Event>::namespaced(client.clone(), config_map.namespace());
     api.create(&PostParams::default(), &event).await.map(drop)
 }

@@ -2,19 +2,16 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use k8s_openapi::{
-    api::{apps::v1::ReplicaSet, core::v1::ObjectReference, events::v1::Event},
-    apimachinery::pkg::apis::meta::v1::MicroTime,
-    jiff::Timestamp,
-};
+use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::ObjectReference, events::v1::Event};
 use kube::{
     Api, Client, Error,
     api::{ApiResource, ListParams, ObjectMeta, PostParams},
+    runtime::events::EventType,
 };
 use serde::Deserialize;
 
 use super::super::{
-    events::{CONTROLLER, hostname, object_reference, pascal_case},
+    events::{CONTROLLER, object_event, object_reference},
     upstreams::resource,
     watched_object::WatchedObject,
 };
@@ -47,22 +44,15 @@ pub(super) async fn announce(client: &Client, finding: &Finding) -> Result<(), E
         reason = finding.cause.as_str(),
         "{note}"
     );
-    let event = Event {
-        metadata: ObjectMeta {
-            name: Some(format!("{CONTROLLER}.{:016x}", hasher.finish())),
-            namespace: Some(finding.namespace.to_string()),
-            ..ObjectMeta::default()
-        },
-        event_time: Some(MicroTime(Timestamp::now())),
-        action: Some("Watching".to_owned()),
-        reason: Some(pascal_case(finding.cause.as_str())),
-        type_: Some("Warning".to_owned()),
-        note: Some(note),
-        regarding: Some(regarding),
-        reporting_controller: Some(CONTROLLER.to_owned()),
-        reporting_instance: Some(hostname().unwrap_or_else(|| CONTROLLER.to_owned())),
-        ..Event::default()
-    };
+    let name = Some(format!("{CONTROLLER}.{:016x}", hasher.finish()));
+    let event = object_event(
+        ObjectMeta { name, ..ObjectMeta::default() },
+        regarding,
+        EventType::Warning,
+        "Watching",
+        finding.cause.as_str(),
+        note,
+    );
     let api = Api::<Event>::namespaced(client.clone(), &finding.namespace);
     match api.create(&PostParams::default(), &event).await {
         Err(Error::Api(status)) if status.is_already_exists() => Ok(()),
