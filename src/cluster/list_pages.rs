@@ -1,7 +1,7 @@
 //! Lists of any length.
 
 use kube::{
-    Api, Client,
+    Client,
     api::{ApiResource, ListParams},
 };
 
@@ -24,11 +24,7 @@ pub(super) async fn list_pages(
     most: usize,
     mut take: impl FnMut(&WatchedObject),
 ) -> Result<(), ReadError> {
-    let client = client.clone();
-    let api = match namespace {
-        Some(namespace) => Api::<WatchedObject>::namespaced_with(client, namespace, resource),
-        None => Api::all_with(client, resource),
-    };
+    let api = WatchedObject::api(client.clone(), resource, namespace);
     let mut what = what.limit(OBJECTS_OF_A_PAGE);
     let mut count = 0;
     for _ in 0..most {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use kube::{
-    Resource,
+    Api, Client, Resource,
     api::{ApiResource, ObjectMeta},
     core::DynamicResourceScope,
 };
@@ -47,6 +47,18 @@ impl From<Box<RawValue>> for WatchedObject {
 }
 
 impl WatchedObject {
+    /// The objects of a kind: those of one namespace, or all.
+    pub(super) fn api(
+        client: Client,
+        resource: &ApiResource,
+        namespace: Option<&str>,
+    ) -> Api<Self> {
+        match namespace {
+            Some(namespace) => Api::namespaced_with(client, namespace, resource),
+            None => Api::all_with(client, resource),
+        }
+    }
+
     /// Its namespace; empty if it is in none.
     pub(super) fn namespace(&self) -> &str {
         self.metadata.namespace.as_deref().unwrap_or_default()

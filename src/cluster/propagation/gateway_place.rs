@@ -37,10 +37,7 @@ impl GatewayPlace {
     /// All Pods of the namespace.
     pub(super) fn pods(&self, client: &Client) -> Api<WatchedObject> {
         let resource = ApiResource::erase::<Pod>(&());
-        match &self.namespace {
-            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-            None => Api::all_with(client.clone(), &resource),
-        }
+        WatchedObject::api(client.clone(), &resource, self.namespace.as_deref())
     }
 
     /// How many Pods there are, up to a page.

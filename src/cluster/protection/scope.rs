@@ -43,11 +43,7 @@ impl Scope {
     }
 
     pub(super) fn api(&self, client: Client) -> Api<WatchedObject> {
-        let resource = ApiResource::erase::<Pod>(&());
-        match self {
-            Self::Cluster => Api::all_with(client, &resource),
-            Self::Namespace(name) => Api::namespaced_with(client, name, &resource),
-        }
+        WatchedObject::api(client, &ApiResource::erase::<Pod>(&()), self.namespace())
     }
 }
 
