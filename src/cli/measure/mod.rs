@@ -55,8 +55,8 @@ async fn measured(args: MeasureArgs) -> Result<PropagationReport, MeasureError> 
     let mut latest = PropagationReport::default();
     live.show(&latest);
     let measurement = run_measurement(args, |report| {
-        live.show(report);
-        latest.clone_from(report);
+        live.show(&report);
+        latest = report;
     });
     let end = async {
         tokio::select! {
@@ -64,9 +64,10 @@ async fn measured(args: MeasureArgs) -> Result<PropagationReport, MeasureError> 
             () = signals.next() => {}
         }
     };
-    let report = unless_ended(measurement, end).await;
+    let measured = unless_ended(measurement, end).await;
     live.end();
-    report.unwrap_or(Ok(latest))
+    measured.unwrap_or(Ok(()))?;
+    Ok(latest)
 }
 
 /// What the measurement comes to. `None` if the end comes before.

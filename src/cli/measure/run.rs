@@ -4,10 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use kube::{Client, api::ApiResource};
-use tokio::{
-    sync::{mpsc, watch},
-    time::sleep,
-};
+use tokio::{sync::watch, time::sleep};
 
 use super::super::webhook_flags::WebhookFlags;
 use super::{
@@ -27,12 +24,12 @@ use crate::{
     units::Delay,
 };
 
-/// Measures until it is dropped, or until the Pods of `--roll` have gone. Whoever calls it keeps the
-/// last report, so `on_progress` is called at least once a second.
+/// Measures until it is dropped, or until the Pods of `--roll` have gone, and passes a report to
+/// `on_progress` once a second.
 pub(super) async fn run_measurement(
     args: MeasureArgs,
-    on_progress: impl FnMut(&PropagationReport),
-) -> Result<PropagationReport, MeasureError> {
+    on_progress: impl FnMut(PropagationReport),
+) -> Result<(), MeasureError> {
     let MeasureArgs { namespace, roll, gateway, .. } = args;
     let client = connect().await.map_err(|error| MeasureError::NoCluster(error.to_string()))?;
     let place = GatewayPlace::from(gateway);
@@ -49,14 +46,14 @@ pub(super) async fn run_measurement(
     let is_upstream =
         |of: &str, _: &str| namespace.as_ref().is_none_or(|namespace| namespace == of);
     let (leaving, left) = watch::channel(0);
-    let (at_once, ends) = mpsc::unbounded_channel();
+    let (at_once, ends_at_once) = watch::channel(false);
     let mut progress = MeasureProgress {
         measurement: Measurement::new(settings, configured, Duration::ZERO),
         only: roll.as_ref().map(ToString::to_string),
+        namespace: namespace.clone().unwrap_or_default(),
         pods: HashMap::new(),
         leaving,
-        ends,
-        report: PropagationReport::default(),
+        ends_at_once,
         on_progress,
     };
     let watch = PropagationWatch::new(client.clone(), place, &is_upstream);
@@ -70,10 +67,9 @@ pub(super) async fn run_measurement(
         }
     };
     tokio::select! {
-        () = watch.measure(&mut progress) => {}
-        rolled = rolled => rolled?,
+        () = watch.measure(&mut progress) => Ok(()),
+        rolled = rolled => rolled,
     }
-    Ok(progress.report)
 }
 
 /// Restarts a workload, and waits until no Pod of before is left, at a gateway or otherwise.
@@ -81,7 +77,7 @@ async fn roll_out(
     client: Client,
     namespace: &str,
     workload: &RolledWorkload,
-    at_once: mpsc::UnboundedSender<String>,
+    at_once: watch::Sender<bool>,
     mut leaving: watch::Receiver<usize>,
 ) -> Result<(), MeasureError> {
     // What a gateway has now tells which Pods count.
@@ -92,14 +88,10 @@ async fn roll_out(
         RollableKind::DaemonSet => ApiResource::erase::<DaemonSet>(&()),
     };
     let restart = Restart::begin(client, namespace, &resource, &workload.name).await;
-    let mut restart =
+    let restart =
         restart.map_err(|error| MeasureError::Roll(workload.to_string(), error.to_string()))?;
-    while let Some(end) = restart.next().await {
-        if end == Some(true) {
-            // Nobody listens any more when the measurement ends.
-            let _ = at_once.send(namespace.to_owned());
-        }
-    }
+    at_once.send_replace(restart.gone().await);
+    // Until the last of them is in a report.
     sleep(2 * PROPAGATION_TICK).await;
     let _ = leaving.wait_for(|leaving| *leaving == 0).await;
     Ok(())
@@ -123,18 +115,18 @@ async fn configured(client: &Client) -> (AutoDelaySettings, Option<Delay>) {
 /// What is measured so far.
 struct MeasureProgress<F> {
     measurement: Measurement,
-    /// The one workload that counts.
+    /// The one workload that counts, and its namespace.
     only: Option<String>,
+    namespace: String,
     pods: HashMap<PodId, MeasuredPod>,
     /// How many Pods have left that gateways may have.
     leaving: watch::Sender<usize>,
-    /// The namespaces of Pods of that workload that have ended at once.
-    ends: mpsc::UnboundedReceiver<String>,
-    report: PropagationReport,
+    /// Whether a Pod of that workload has ended at once.
+    ends_at_once: watch::Receiver<bool>,
     on_progress: F,
 }
 
-impl<F: FnMut(&PropagationReport)> PropagationObserver for MeasureProgress<F> {
+impl<F: FnMut(PropagationReport)> PropagationObserver for MeasureProgress<F> {
     fn known(&mut self, pod: &PodId, facts: PodFacts) {
         if self.pods.len() < MAX_KNOWN_DEPARTURES {
             let workload = format!("{}/{}", facts.place.kind, facts.place.name).into();
@@ -154,11 +146,10 @@ impl<F: FnMut(&PropagationReport)> PropagationObserver for MeasureProgress<F> {
     }
 
     fn tick(&mut self, tracker: &Tracker, now: Duration) {
-        while let (Ok(namespace), Some(workload)) = (self.ends.try_recv(), &self.only) {
-            self.measurement.ends_at_once(&namespace, workload);
+        if let Some(workload) = self.only.as_ref().filter(|_| *self.ends_at_once.borrow()) {
+            self.measurement.ends_at_once(&self.namespace, workload);
         }
         self.leaving.send_replace(tracker.leaving());
-        self.report = self.measurement.report(tracker, now);
-        (self.on_progress)(&self.report);
+        (self.on_progress)(self.measurement.report(tracker, now));
     }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{api::core::v1, jiff::Timestamp};
+use k8s_openapi::{
+    api::core::v1, apimachinery::pkg::apis::meta::v1::LabelSelector, jiff::Timestamp,
+};
 use kube::{
     Api, Client,
     api::{ApiResource, ListParams, Patch, PatchParams},
+    core::Selector,
     runtime::watcher,
 };
 use serde::Deserialize;
@@ -27,12 +30,13 @@ pub(crate) struct Restart {
     pods: RestartedPods,
 }
 
-/// Those that are to go, and those that have gone: by their UID, whether a container has ended within a
-/// second of SIGTERM.
+/// Those that are to go, by their UID: whether a container has ended within a second of SIGTERM, as far
+/// as that was seen.
 #[derive(Default)]
 struct RestartedPods {
     before: BTreeMap<String, Option<bool>>,
-    gone: Vec<Option<bool>>,
+    /// Whether that is so of one that has gone.
+    ends_at_once: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -44,13 +48,7 @@ struct RestartedText {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RestartedSpec {
-    selector: RestartedSelector,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RestartedSelector {
-    match_labels: BTreeMap<String, String>,
+    selector: LabelSelector,
 }
 
 impl Restart {
@@ -67,13 +65,8 @@ impl Restart {
         let workloads = Api::<WatchedObject>::namespaced_with(client.clone(), namespace, resource);
         let workload = in_time(API_REQUEST_TIMEOUT, workloads.get(name)).await?;
         let RestartedText { spec } = serde_json::from_str(workload.text()).unwrap_or_default();
-        let labels: Vec<_> = spec
-            .selector
-            .match_labels
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        let labels = labels.join(",");
+        // The API server takes no workload with another selector.
+        let labels = Selector::try_from(spec.selector).unwrap_or_default().to_string();
         let pods = ApiResource::erase::<v1::Pod>(&());
         let pods = Api::<WatchedObject>::namespaced_with(client, namespace, &pods);
         let of_workload = ListParams::default().labels(&labels).limit(MAX_RESTARTED_PODS);
@@ -92,17 +85,20 @@ impl Restart {
         Ok(Self { follower, pods: restarted })
     }
 
-    /// Waits until another Pod of before has gone. Tells whether a container of it has ended within a
-    /// second of SIGTERM, as far as that could be seen. `None` when all have gone.
-    pub(crate) async fn next(&mut self) -> Option<Option<bool>> {
-        loop {
-            if let Some(end) = self.pods.gone.pop() {
-                return Some(end);
-            }
-            if self.pods.before.is_empty() {
-                return None;
-            }
+    /// Waits until all Pods of before have gone. Tells whether a container has ended within a second of
+    /// SIGTERM, as far as that could be seen.
+    pub(crate) async fn gone(mut self) -> bool {
+        while !self.pods.before.is_empty() {
             self.follower.follow(&mut self.pods).await;
+        }
+        self.pods.ends_at_once
+    }
+}
+
+impl RestartedPods {
+    fn go(&mut self, uid: &str, last: Option<bool>) {
+        if let Some(seen) = self.before.remove(uid) {
+            self.ends_at_once |= last.or(seen) == Some(true);
         }
     }
 }
@@ -115,15 +111,13 @@ impl Index<WatchedObject> for RestartedPods {
     }
 
     fn delete(&mut self, pod: WatchedObject) {
-        if let Some(end) = self.before.remove(pod.uid()) {
-            self.gone.push(ends_at_once(pod.text()).or(end));
-        }
+        self.go(pod.uid(), ends_at_once(pod.text()));
     }
 
     fn reset(&mut self, pods: Vec<WatchedObject>) {
         let is_there = |uid: &String| pods.iter().any(|pod| pod.uid() == uid);
         let gone: Vec<_> = self.before.keys().filter(|uid| !is_there(uid)).cloned().collect();
-        self.gone.extend(gone.iter().filter_map(|uid| self.before.remove(uid)));
+        gone.iter().for_each(|uid| self.go(uid, None));
         pods.into_iter().for_each(|pod| self.apply(pod));
     }
 }
