@@ -117,26 +117,18 @@ impl<'a> PropagationWatch<'a> {
 
     fn take_slices(&mut self, index: &mut SliceIndex) {
         let now = self.started.elapsed();
-        let (changes, missed) = index.take_changes();
-        for change in missed {
+        for (change, is_seen) in index.take_changes() {
             match change {
                 EndpointChange::Ready(pod, addresses) => self.tracker.ready(pod, addresses),
-                EndpointChange::Left { pod, .. } => self.tracker.forget(&pod),
-            }
-        }
-        for change in changes {
-            match change {
-                EndpointChange::Ready(pod, addresses) => self.tracker.ready(pod, addresses),
-                EndpointChange::Left { pod, service } => {
-                    if (self.is_upstream)(&pod.namespace, &service) {
-                        self.tracker.leave(&pod, now);
-                        if self.waiting_reads.len() < MAX_WAITING_POD_READS {
-                            self.waiting_reads.push_back(pod);
-                        }
-                    } else {
-                        self.tracker.forget(&pod);
+                EndpointChange::Left { pod, service }
+                    if is_seen && (self.is_upstream)(&pod.namespace, &service) =>
+                {
+                    self.tracker.leave(&pod, now);
+                    if self.waiting_reads.len() < MAX_WAITING_POD_READS {
+                        self.waiting_reads.push_back(pod);
                     }
                 }
+                EndpointChange::Left { pod, .. } => self.tracker.forget(&pod),
             }
         }
     }

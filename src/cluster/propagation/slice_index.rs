@@ -15,9 +15,11 @@ pub(super) struct SliceIndex {
 }
 
 impl SliceIndex {
-    /// What has changed, and what has changed while there was no watch.
-    pub(super) fn take_changes(&mut self) -> (Vec<EndpointChange>, Vec<EndpointChange>) {
-        (std::mem::take(&mut self.changes), std::mem::take(&mut self.missed))
+    /// What has changed, and whether it was seen when it happened. Changes while there was no watch
+    /// come first.
+    pub(super) fn take_changes(&mut self) -> impl Iterator<Item = (EndpointChange, bool)> + use<> {
+        let missed = std::mem::take(&mut self.missed).into_iter().map(|change| (change, false));
+        missed.chain(std::mem::take(&mut self.changes).into_iter().map(|change| (change, true)))
     }
 }
 
@@ -74,6 +76,14 @@ mod tests {
         serde_json::from_str(&slice.to_string()).unwrap()
     }
 
+    /// What was seen when it happened, and what was not.
+    fn take(index: &mut SliceIndex) -> (Vec<EndpointChange>, Vec<EndpointChange>) {
+        let (seen, missed): (Vec<_>, Vec<_>) =
+            index.take_changes().partition(|(_, is_seen)| *is_seen);
+        let changes = |of: Vec<(EndpointChange, bool)>| of.into_iter().map(|(it, _)| it).collect();
+        (changes(seen), changes(missed))
+    }
+
     fn left<'c>(changes: &'c [EndpointChange]) -> Vec<&'c str> {
         let left = |change: &'c EndpointChange| match change {
             EndpointChange::Left { pod, .. } => Some(&*pod.name),
@@ -89,7 +99,7 @@ mod tests {
             index.begin_list();
             assert!(index.list(slice(pods)).is_none(), "kube keeps nothing of a list");
             index.reset(Vec::new());
-            index.take_changes()
+            take(&mut index)
         };
         let (changes, missed) = relist(&["web-0", "web-1"]);
         assert!(changes.is_empty() && left(&missed).is_empty(), "the first list has who is ready");
@@ -98,7 +108,7 @@ mod tests {
         assert!(changes.is_empty());
         assert_eq!(left(&missed), ["web-0"]);
         index.apply(slice(&[]));
-        let (changes, missed) = index.take_changes();
+        let (changes, missed) = take(&mut index);
         assert_eq!((left(&changes), missed.len()), (vec!["web-1"], 0));
     }
 }
