@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     command::{apply, kubectl},
     gateway::{self, PROPAGATION_DELAY},
+    image::fixtures_image,
     resource_version,
     route::Route,
 };
@@ -88,7 +89,7 @@ pub async fn measure(
     route: Route,
     Rolling { retry, restarts_first, propagation }: Rolling,
 ) -> Result<Rollout> {
-    let image = std::env::var("E2E_FIXTURES_IMAGE").context("E2E_FIXTURES_IMAGE is not set")?;
+    let image = fixtures_image()?;
     gateway::install(client, &image).await?;
     resource_version::make_room(client).await?;
     let (name, host) = (route.name(), route.host(namespace));

@@ -4,11 +4,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use apisix_prestop::upstreams::{Kind, TargetKind, Version};
 use apisix_prestop_e2e::{
     command::{run, run_with_input},
     gateway::{self, ROUTED},
+    image::fixtures_image,
 };
 use kube::Client;
 use serde_json::{Value, json};
@@ -128,7 +129,7 @@ async fn await_programmed(client: &Client, cases: &[(usize, UpstreamCase)]) -> R
 #[ignore = "needs a cluster: make e2e"]
 async fn what_the_controller_programs_is_what_we_say() -> Result<()> {
     let client = Client::try_default().await?;
-    let image = std::env::var("E2E_FIXTURES_IMAGE").context("E2E_FIXTURES_IMAGE is not set")?;
+    let image = fixtures_image()?;
     gateway::install(&client, &image).await?;
     let cases = all().into_iter().filter(UpstreamCase::has_default_controller);
     let cases: Vec<_> = cases.filter(|case| case.not_on_controller.is_none()).enumerate().collect();

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use apisix_prestop_e2e::{
     command::run,
-    image::shell_image,
+    image::{fixtures_image, shell_image},
     installation,
     namespace::{OPTED_IN, with_namespace},
 };
@@ -57,7 +57,7 @@ fn with_shell(name: &str) -> Value {
 
 /// The same in an image that has one program in it and no shell.
 fn without_shell(name: &str) -> Value {
-    let image = std::env::var("E2E_FIXTURES_IMAGE").expect("E2E_FIXTURES_IMAGE: run `make e2e`");
+    let image = fixtures_image().unwrap();
     json!({
         "name": name, "image": image, "imagePullPolicy": "IfNotPresent",
         "args": ["workload", "--listen=[::]:8080"],

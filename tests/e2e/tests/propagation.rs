@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use apisix_prestop_e2e::{
     command::{apply, kubectl, run},
     gateway::{self, MEASURED, PROPAGATION_DELAY, ROUTED},
+    image::fixtures_image,
     installation::{NAME, admin},
     namespace::{OPTED_IN, with_namespace, with_values},
     program::apisix_prestop,
@@ -20,10 +21,6 @@ use support::eventually;
 /// How long another replica may take to measure instead of one that is gone.
 const TAKEOVER: Duration = Duration::from_secs(15);
 const LIMIT: Duration = Duration::from_secs(60);
-
-fn fixtures_image() -> Result<String> {
-    std::env::var("E2E_FIXTURES_IMAGE").context("E2E_FIXTURES_IMAGE is not set")
-}
 
 /// The number after `name` in the metrics of the replica that leads.
 async fn metric(client: &Client, name: &str) -> Result<f64> {

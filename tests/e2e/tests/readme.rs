@@ -2,9 +2,10 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use apisix_prestop_e2e::{
     command::{Output, repository, run},
+    image::fixtures_image,
     installation::{await_answer, image, uninstall},
     namespace,
 };
@@ -35,7 +36,7 @@ async fn hooks() -> Result<String> {
 #[ignore = "needs a cluster: make e2e"]
 async fn the_commands_of_the_readme_do_what_it_says() -> Result<()> {
     let readme = fs::read_to_string(repository().join("README.md"))?;
-    let fixtures = std::env::var("E2E_FIXTURES_IMAGE").context("E2E_FIXTURES_IMAGE is not set")?;
+    let fixtures = fixtures_image()?;
     let (image, tag) = image()?;
     let folder = repository().join("target/e2e-readme");
     let _ = fs::remove_dir_all(&folder);

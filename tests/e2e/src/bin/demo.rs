@@ -1,9 +1,10 @@
 //! `make demo`: the same rolling update without the webhook and with it, with the failed requests
 //! counted.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use apisix_prestop_e2e::{
     gateway::{MEASURED, PROPAGATION_DELAY, ROUTED},
+    image::fixtures_image,
     installation,
     namespace::{self, OPTED_IN},
     rollout::{RATE, Rolling, Rollout, measure},
@@ -83,7 +84,7 @@ async fn slow_rollouts(client: &Client) -> Result<Vec<Row>> {
     );
     installation::install(client, &[&MEASURED[..], &[FOLLOWED]].concat()).await?;
     namespace::create(namespace, &format!("{ROUTED}, {OPTED_IN}")).await?;
-    let image = std::env::var("E2E_FIXTURES_IMAGE").context("E2E_FIXTURES_IMAGE is not set")?;
+    let image = fixtures_image()?;
     let SlowRollouts { fixed, followed, .. } =
         slow_gateway::roll(client, namespace, &image, async || Ok(())).await?;
     let route = Route::ApisixRoute;
