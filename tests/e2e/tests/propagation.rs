@@ -141,10 +141,11 @@ async fn a_pin_holds_until_it_is_removed() -> Result<()> {
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
 async fn another_replica_measures_within_15_s_through_a_port_forward() -> Result<()> {
+    // The chart makes a Role in its namespace.
+    gateway::install(&Client::try_default().await?, &fixtures_image()?).await?;
     let labels = format!("{ROUTED}, {OPTED_IN}");
     let values = [&MEASURED[..], &["measure.gateway.access=portForward"]].concat();
     with_values("takeover", &labels, &values, async |client, namespace| {
-        gateway::install(&client, &fixtures_image()?).await?;
         let leases = Api::<Lease>::namespaced(client.clone(), NAME);
         let holder = async || {
             let lease = leases.get(NAME).await?;
