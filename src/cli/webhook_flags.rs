@@ -5,7 +5,7 @@ use kube::Client;
 
 use super::serve::ServeArgs;
 use crate::{
-    cluster::read_delay,
+    cluster::{InstalledWebhook, read_delay},
     injection::{Hook, Policy},
     propagation::DelayRecord,
     units::Delay,
@@ -17,37 +17,37 @@ pub(super) struct WebhookFlags {
     pub(super) policy: Policy,
     /// All of them.
     pub(super) args: ServeArgs,
+    /// The namespace of the webhook.
+    namespace: String,
 }
 
 impl WebhookFlags {
-    /// Reads the arguments of a webhook. The first is the command.
+    /// Reads the arguments of a webhook.
     ///
     /// # Errors
     /// When they are those of another version, or contradict each other.
-    pub(super) fn read(arguments: &[String]) -> Result<Self, String> {
+    pub(super) fn read(webhook: InstalledWebhook) -> Result<Self, String> {
+        let InstalledWebhook { namespace, arguments } = webhook;
         let first_line =
             |error: clap::Error| error.to_string().lines().next().unwrap_or_default().to_owned();
         let command = ServeArgs::augment_args(Command::new("serve"));
         let matches = command.try_get_matches_from(arguments).map_err(first_line)?;
         let args = ServeArgs::from_arg_matches(&matches).map_err(first_line)?;
         let policy = args.injection.policy(Hook::Sleep).map_err(|error| error.to_string())?;
-        Ok(Self { policy: Policy { targets: args.targets.targets, ..policy }, args })
+        let policy = Policy { targets: args.targets.targets, ..policy };
+        Ok(Self { policy, args, namespace })
     }
 
     /// What the webhook has measured, if it measures.
     ///
     /// # Errors
     /// When its ConfigMap cannot be read.
-    pub(super) async fn measured(
-        &self,
-        client: &Client,
-        namespace: &str,
-    ) -> Result<Option<DelayRecord>, String> {
+    pub(super) async fn measured(&self, client: &Client) -> Result<Option<DelayRecord>, String> {
         let measure = &self.args.measure;
         let Some(name) = measure.delay_config_map.as_ref().filter(|_| measure.measure) else {
             return Ok(None);
         };
-        let record = read_delay(client, namespace, name, measure.range()).await;
+        let record = read_delay(client, &self.namespace, name, measure.range()).await;
         record.map(Some).map_err(|error| format!("what the webhook has measured: {error}"))
     }
 

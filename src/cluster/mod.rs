@@ -23,7 +23,7 @@ mod watched_object;
 pub(crate) use connect::{ConnectError, connect};
 pub(crate) use events::event_queue;
 pub(crate) use hook_choice::{choose_hook, follow_hook};
-pub(crate) use inventory::{ClusterAudit, ExplainError, Installed};
+pub(crate) use inventory::{ClusterAudit, ExplainError, Installed, InstalledWebhook};
 pub(crate) use leader::Leader;
 pub(crate) use opted_in::OptedIn;
 pub(crate) use outdated_kubelet::OutdatedKubeletMetrics;

@@ -40,17 +40,17 @@ async fn read(args: AuditArgs, mut settings: AuditSettings) -> Result<Audited, A
         unread.push(format!("whether a webhook is installed: {error}"));
         Installed::default()
     });
-    let Installed { configurations, policies, arguments, namespace: its_namespace } = installed;
+    let Installed { configurations, policies, webhook } = installed;
     if let Some(policy) = policies.first() {
         settings.is_installed = true;
         settings.policy = settings_of(policy);
     }
-    if let Some(arguments) = arguments {
+    if let Some(webhook) = webhook {
         settings.is_installed = true;
-        match arguments.and_then(|arguments| WebhookFlags::read(&arguments)) {
+        match webhook.and_then(WebhookFlags::read) {
             Ok(flags) => {
                 settings.policy = flags.policy;
-                match flags.measured(&client, &its_namespace.unwrap_or_default()).await {
+                match flags.measured(&client).await {
                     Ok(record) => follow(&mut settings, &flags, &record.unwrap_or_default()),
                     Err(error) => unread.push(error),
                 }

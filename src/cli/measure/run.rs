@@ -100,13 +100,11 @@ async fn roll_out(
 /// How the delay of the webhook follows, and what it is. Without a webhook, how it would.
 async fn configured(client: &Client) -> (AutoDelaySettings, Option<Delay>) {
     let unknown = (AutoDelaySettings::default(), None);
-    let Ok(Installed { arguments: Some(Ok(arguments)), namespace, .. }) =
-        Installed::find(client).await
-    else {
+    let Ok(Installed { webhook: Some(Ok(webhook)), .. }) = Installed::find(client).await else {
         return unknown;
     };
-    let Ok(flags) = WebhookFlags::read(&arguments) else { return unknown };
-    let record = flags.measured(client, &namespace.unwrap_or_default()).await;
+    let Ok(flags) = WebhookFlags::read(webhook) else { return unknown };
+    let record = flags.measured(client).await;
     let measured = record.ok().flatten().and_then(|record| flags.measured_delay(&record));
     let delay = flags.policy.delay;
     (flags.args.measure.settings(delay), Some(measured.unwrap_or(delay)))

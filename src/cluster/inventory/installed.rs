@@ -25,10 +25,17 @@ pub(crate) struct Installed {
     pub(crate) configurations: Vec<MutatingConfiguration>,
     /// The policies that replace it: they say so too.
     pub(crate) policies: Vec<MutatingPolicy>,
-    /// The arguments of the webhook, or why they cannot be read. `None` without a webhook.
-    pub(crate) arguments: Option<Result<Vec<String>, String>>,
-    /// The namespace of the webhook.
-    pub(crate) namespace: Option<String>,
+    /// The webhook, or why its arguments cannot be read. `None` without one.
+    pub(crate) webhook: Option<Result<InstalledWebhook, String>>,
+}
+
+/// A webhook that is installed.
+#[derive(Debug)]
+pub(crate) struct InstalledWebhook {
+    /// Its namespace.
+    pub(crate) namespace: String,
+    /// Its arguments. The first is the command.
+    pub(crate) arguments: Vec<String>,
 }
 
 impl Installed {
@@ -58,18 +65,16 @@ impl Installed {
             _ => {}
         }
         if let Some(first) = installed.configurations.first() {
-            installed.arguments = Some(arguments(client, first).await);
-            let service = our_webhook(first).and_then(|it| it.client_config.service.as_ref());
-            installed.namespace = service.map(|service| service.namespace.clone());
+            installed.webhook = Some(webhook(client, first).await);
         }
         Ok(installed)
     }
 }
 
-async fn arguments(
+async fn webhook(
     client: &Client,
     configuration: &MutatingConfiguration,
-) -> Result<Vec<String>, String> {
+) -> Result<InstalledWebhook, String> {
     let service = our_webhook(configuration).and_then(|it| it.client_config.service.as_ref());
     let namespace = &service.ok_or("it is not behind a Service")?.namespace;
     let name = configuration.metadata.labels.get(NAME_LABEL).ok_or("it has no labels")?;
@@ -81,5 +86,7 @@ async fn arguments(
         found = found.take().or_else(|| Some(deployment.ok()?.arguments()?.to_vec()));
     });
     list.await.map_err(|error| error.to_string())?;
-    found.ok_or_else(|| format!("no Deployment with arguments in namespace {namespace}"))
+    let arguments =
+        found.ok_or_else(|| format!("no Deployment with arguments in namespace {namespace}"))?;
+    Ok(InstalledWebhook { namespace: namespace.clone(), arguments })
 }

@@ -6,4 +6,4 @@ mod installed;
 mod narrow;
 
 pub(crate) use cluster_audit::{ClusterAudit, ExplainError};
-pub(crate) use installed::Installed;
+pub(crate) use installed::{Installed, InstalledWebhook};
