@@ -70,11 +70,13 @@ pub struct AutoDelay {
     settings: AutoDelaySettings,
     samples: Samples,
     outliers: u64,
-    /// What follows from the samples.
-    delay: Delay,
+    /// What follows from the samples. `None` before anything does.
+    delay: Option<Delay>,
     pin: Option<Delay>,
     /// Since when it has been longer than needed.
     longer_since: Option<Duration>,
+    /// What was recorded earlier, as long as there is no sample to replace it.
+    earlier: DelayRecord,
 }
 
 /// Another delay is in force.
@@ -125,15 +127,20 @@ impl AutoDelay {
             settings,
             samples: Samples::new(settings.window),
             outliers: 0,
-            delay: settings.range.clamp(record.delay.unwrap_or(settings.default)),
+            delay: record.delay.map(|delay| settings.range.clamp(delay)),
             pin: record.pin.map(|pin| settings.range.clamp(pin)),
             longer_since: None,
+            earlier: record.clone(),
         }
     }
 
     /// The delay in force.
     pub fn delay(&self) -> Delay {
-        self.pin.unwrap_or(self.delay)
+        self.pin.unwrap_or(self.without_pin())
+    }
+
+    fn without_pin(&self) -> Delay {
+        self.delay.unwrap_or(self.settings.range.clamp(self.settings.default))
     }
 
     /// Every gateway has dropped a Pod so long after it left.
@@ -142,6 +149,7 @@ impl AutoDelay {
             self.outliers += 1;
         } else {
             self.samples.record(took, now);
+            self.earlier = DelayRecord::default();
         }
         self.update(now)
     }
@@ -156,15 +164,16 @@ impl AutoDelay {
             return None;
         };
         let needed = self.settings.needed(measured);
-        let cause = if needed >= self.delay {
-            self.delay = needed;
+        let delay = self.without_pin();
+        let cause = if needed >= delay {
+            self.delay = Some(needed);
             self.longer_since = None;
             DelayChangeCause::Rise
         } else {
             let since = *self.longer_since.get_or_insert(now);
             if now.saturating_sub(since) >= self.settings.window {
-                let fall = (self.delay.get() / AUTO_DELAY_FALL_SHARE).max(1);
-                self.delay = needed.max(Delay::clamped(self.delay.get().saturating_sub(fall)));
+                let fall = (delay.get() / AUTO_DELAY_FALL_SHARE).max(1);
+                self.delay = Some(needed.max(Delay::clamped(delay.get().saturating_sub(fall))));
                 self.longer_since = Some(now);
             }
             DelayChangeCause::Fall
@@ -197,10 +206,11 @@ impl AutoDelay {
 
     /// What is kept of it. `updated` is the date.
     pub fn record(&self, updated: String) -> DelayRecord {
+        let samples = Some(self.samples.len());
         DelayRecord {
-            delay: Some(self.delay),
-            measured: self.measured(),
-            samples: Some(self.samples.len()),
+            delay: self.delay,
+            measured: self.measured().or(self.earlier.measured),
+            samples: self.earlier.samples.or(samples),
             updated: Some(updated),
             pin: self.pin,
         }
@@ -352,6 +362,31 @@ mod tests {
         let text = format!("the delay is 19s, after {delay}s: it is no longer pinned");
         assert_eq!(auto.pin(None).unwrap().to_string(), text);
         assert_eq!(auto.pin(None), None);
+    }
+
+    #[test]
+    fn a_pin_changes_nothing_else_of_the_record() {
+        let new = AutoDelay::new(settings(5, 20, 1.25)).record(String::new());
+        assert_eq!((new.delay, new.measured, new.samples), (None, None, Some(0)), "{new:?}");
+        let record = DelayRecord {
+            delay: Some(s(10)),
+            measured: Some(ms(7000)),
+            samples: Some(40),
+            ..DelayRecord::default()
+        };
+        let mut auto = AutoDelay::restored(settings(5, 20, 1.25), &record);
+        auto.pin(Some(s(7)));
+        let pinned = DelayRecord { pin: Some(s(7)), ..record.clone() };
+        assert_eq!(
+            auto.record(String::new()),
+            DelayRecord { updated: Some(String::new()), ..pinned }
+        );
+        auto.pin(None);
+        auto.observe(ms(100), HOUR);
+        auto.update(HOUR + 2 * WINDOW);
+        let later = auto.record(String::new());
+        let expected = (Some(s(10)), None, Some(0));
+        assert_eq!((later.delay, later.measured, later.samples), expected, "the sample is too old");
     }
 
     fn samples() -> impl Strategy<Value = Vec<(u64, u64)>> {
