@@ -69,7 +69,6 @@ impl AutoDelaySettings {
 pub struct AutoDelay {
     settings: AutoDelaySettings,
     samples: Samples,
-    outliers: u64,
     /// What follows from the samples. `None` before anything does.
     delay: Option<Delay>,
     pin: Option<Delay>,
@@ -126,7 +125,6 @@ impl AutoDelay {
         Self {
             settings,
             samples: Samples::new(settings.window),
-            outliers: 0,
             delay: record.delay.map(|delay| settings.range.clamp(delay)),
             pin: record.pin.map(|pin| settings.range.clamp(pin)),
             longer_since: None,
@@ -145,9 +143,7 @@ impl AutoDelay {
 
     /// Every gateway has dropped a Pod so long after it left.
     pub fn observe(&mut self, took: Duration, now: Duration) -> Option<DelayChange> {
-        if self.settings.is_outlier(took) {
-            self.outliers += 1;
-        } else {
+        if !self.settings.is_outlier(took) {
             self.samples.record(took, now);
             self.earlier = DelayRecord::default();
         }
@@ -197,11 +193,6 @@ impl AutoDelay {
     /// How many samples there are.
     pub fn samples(&self) -> u64 {
         self.samples.len()
-    }
-
-    /// How many departures were no sample because they took too long.
-    pub const fn outliers(&self) -> u64 {
-        self.outliers
     }
 
     /// What is kept of it. `updated` is the date.
@@ -343,7 +334,7 @@ mod tests {
         let mut auto = AutoDelay::new(settings(5, 20, 1.25));
         assert_eq!(auto.observe(ms(20_001), HOUR), None);
         assert_eq!(auto.observe(Duration::MAX, HOUR), None);
-        assert_eq!((auto.outliers(), auto.measured(), auto.delay()), (2, None, s(5)));
+        assert_eq!((auto.samples(), auto.measured(), auto.delay()), (0, None, s(5)));
         assert_eq!(auto.observe(ms(20_000), HOUR).unwrap().to, s(20));
     }
 

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     auto_delay::AutoDelaySettings,
+    left_out::{BoundedItem, LeftOut},
     outcome::{Departure, DepartureOutcome},
     pod_id::PodId,
     report::{GatewayReport, OutlierReport, PropagationReport, StaleReport, WorkloadPropagation},
@@ -39,17 +40,6 @@ pub struct Measurement {
     workloads: BTreeMap<(Arc<str>, Arc<str>), WorkloadSamples>,
     outliers: Vec<OutlierReport>,
     left_out: LeftOut,
-}
-
-/// What was beyond a bound of a measurement, and is not in its report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Samples of gateways beyond [`MAX_GATEWAYS`].
-    pub gateways: u64,
-    /// Pods of workloads beyond [`MAX_MEASURED_WORKLOADS`].
-    pub workloads: u64,
-    /// Outliers beyond [`MAX_OUTLIERS`].
-    pub outliers: u64,
 }
 
 #[derive(Debug, Default)]
@@ -86,7 +76,7 @@ impl Measurement {
         for (gateway, took) in &departure.gateways {
             let is_full = self.gateways.len() >= MAX_GATEWAYS;
             match self.gateways.entry(gateway.clone()) {
-                Entry::Vacant(_) if is_full => self.left_out.gateways += 1,
+                Entry::Vacant(_) if is_full => self.left_out.add(BoundedItem::Gateways, 1),
                 entry => entry.or_insert_with(Sketch::new).record(*took),
             }
         }
@@ -94,7 +84,7 @@ impl Measurement {
         let is_full = self.workloads.len() >= MAX_MEASURED_WORKLOADS;
         let key = (departure.pod.namespace.clone(), of.workload.clone());
         match self.workloads.entry(key) {
-            Entry::Vacant(_) if is_full => self.left_out.workloads += 1,
+            Entry::Vacant(_) if is_full => self.left_out.add(BoundedItem::Workloads, 1),
             entry => entry.or_default().add(departure.took, of),
         }
     }
@@ -104,11 +94,6 @@ impl Measurement {
         if let Some(samples) = self.workloads.get_mut(&(namespace.into(), workload.into())) {
             samples.ends_at_once = true;
         }
-    }
-
-    /// What was beyond a bound.
-    pub const fn left_out(&self) -> LeftOut {
-        self.left_out
     }
 
     /// What the measurement comes to so far.
@@ -126,13 +111,13 @@ impl Measurement {
             outliers: self.outliers(tracker, now),
             recommended: needed.map(|measured| self.settings.needed(measured)),
             configured: self.configured,
+            left_out: self.left_out.clone().and(tracker.left_out()),
         }
     }
 
     fn add_outlier(&mut self, departure: &Departure) {
         if self.outliers.len() >= MAX_OUTLIERS {
-            self.left_out.outliers += 1;
-            return;
+            return self.left_out.add(BoundedItem::Outliers, 1);
         }
         let slowest = departure.gateways.first();
         self.outliers.push(OutlierReport {
@@ -429,8 +414,17 @@ mod tests {
         for _ in 0..MAX_OUTLIERS + 4 {
             measurement.add(&dropped(&[(0, 30_000)]), None);
         }
-        let expected = LeftOut { gateways: 2, workloads: 3, outliers: 4 };
-        assert_eq!(measurement.left_out(), expected);
+        let mut tracker = Tracker::default();
+        for number in 0..=MAX_GATEWAYS {
+            tracker.gateway(gateway(number));
+        }
+        let left_out: Vec<_> = measurement.report(&tracker, START).left_out.iter().collect();
+        let expected = [
+            (BoundedItem::Gateways, 2 + 1),
+            (BoundedItem::Workloads, 3),
+            (BoundedItem::Outliers, 4),
+        ];
+        assert_eq!(left_out, expected);
         let report = report(&measurement);
         assert_eq!(report.gateways.len(), MAX_GATEWAYS);
         assert_eq!(report.workloads.len(), MAX_MEASURED_WORKLOADS);

@@ -8,6 +8,7 @@ mod delay_range;
 mod delay_record;
 mod endpoint_index;
 mod endpoint_slice;
+mod left_out;
 mod measurement;
 mod outcome;
 mod pod_id;
@@ -25,7 +26,8 @@ pub use delay_range::DelayRange;
 pub use delay_record::{DelayRecord, DelayRecordProblem};
 pub use endpoint_index::{EndpointChange, EndpointIndex};
 pub use endpoint_slice::EndpointSlice;
-pub use measurement::{LeftOut, MeasuredPod, Measurement};
+pub use left_out::{BoundedItem, LeftOut};
+pub use measurement::{MeasuredPod, Measurement};
 pub use outcome::{Departure, DepartureOutcome, VoidCause};
 pub use pod_id::PodId;
 pub use report::{
@@ -33,4 +35,4 @@ pub use report::{
     WorkloadPropagation,
 };
 pub use samples::Samples;
-pub use tracker::{BeyondBounds, GatewayState, OverduePod, StaleAddress, Tracker};
+pub use tracker::{GatewayState, OverduePod, StaleAddress, Tracker};

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use super::left_out::LeftOut;
 use crate::units::Delay;
 
 /// What a measurement comes to.
@@ -30,6 +31,8 @@ pub struct PropagationReport {
     pub recommended: Option<Delay>,
     /// The delay of the webhook.
     pub configured: Option<Delay>,
+    /// What there was too much of to be measured, or to be in this report.
+    pub left_out: LeftOut,
 }
 
 /// How many samples took about as long.

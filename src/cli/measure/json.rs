@@ -1,6 +1,6 @@
 //! A report for programs: `docs/measure.schema.json`.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, time::Duration};
 
 use serde::Serialize;
 
@@ -27,6 +27,7 @@ struct JsonMeasurement<'a> {
     gateways: Vec<JsonGateway<'a>>,
     workloads: Vec<JsonWorkload<'a>>,
     outliers: Vec<JsonOutlier<'a>>,
+    left_out: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Serialize)]
@@ -93,6 +94,7 @@ pub(super) fn json(report: &PropagationReport) -> io::Result<String> {
         gateways: report.gateways.iter().map(json_gateway).collect(),
         workloads: report.workloads.iter().map(workload).collect(),
         outliers: report.outliers.iter().map(json_outlier).collect(),
+        left_out: report.left_out.iter().map(|(item, count)| (item.as_str(), count)).collect(),
     };
     Ok(serde_json::to_string_pretty(&json)? + "\n")
 }
@@ -199,6 +201,7 @@ mod tests {
         assert_eq!(report["workloads"][0]["verdict"], "short");
         assert_eq!(report["workloads"][1]["headroom_seconds"], Value::Null);
         assert_eq!(report["outliers"][1]["took_seconds"], 31.204);
+        assert_eq!(report["left_out"], serde_json::json!({"stale_addresses": 7, "workloads": 3}));
         assert_eq!(report["gateways"][0]["name"], everything().gateways[0].name);
     }
 }

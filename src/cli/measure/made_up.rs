@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::{
     propagation::{
-        GatewayReport, HistogramBucket, OutlierReport, PropagationReport, StaleReport,
-        WorkloadPropagation,
+        BoundedItem, GatewayReport, HistogramBucket, LeftOut, OutlierReport, PropagationReport,
+        StaleReport, WorkloadPropagation,
     },
     units::Delay,
 };
@@ -54,6 +54,7 @@ pub(super) fn fine() -> PropagationReport {
         outliers: Vec::new(),
         recommended: Some(Delay::clamped(2)),
         configured: Some(Delay::clamped(5)),
+        left_out: LeftOut::default(),
     }
 }
 
@@ -123,6 +124,8 @@ pub(super) fn everything() -> PropagationReport {
         ..workload(evil)
     });
     report.outliers = vec![outlier(), OutlierReport { has_ended: false, ..outlier() }];
+    report.left_out.add(BoundedItem::Workloads, 3);
+    report.left_out.add(BoundedItem::StaleAddresses, 7);
     report
 }
 

@@ -27,6 +27,7 @@ pub(super) fn table(report: &PropagationReport) -> String {
     text += &paragraph(workload_lines(report));
     text += &histogram(&report.histogram, MAX_HISTOGRAM_ROWS);
     text += &paragraph(report.outliers.iter().map(outlier_line));
+    text += &left_out(report);
     text + &verdict(report)
 }
 
@@ -136,6 +137,19 @@ fn outlier_line(outlier: &OutlierReport) -> String {
         false => format!("still has {pod} after {took}"),
     };
     format!("{gateway} {what}: an outage, and no sample")
+}
+
+/// What there was too much of.
+fn left_out(report: &PropagationReport) -> String {
+    if report.left_out.iter().len() == 0 {
+        return String::new();
+    }
+    let items = report.left_out.iter().map(|(item, count)| {
+        let item = item.as_str().replace('_', " ");
+        format!("{item} ({count})")
+    });
+    let items: Vec<_> = items.collect();
+    format!("not in this report, because there are too many: {}\n\n", items.join(", "))
 }
 
 /// The delay that follows, what sets it, and what it does not cover.
@@ -254,7 +268,7 @@ mod tests {
         },
         *,
     };
-    use crate::units::Delay;
+    use crate::{propagation::BoundedItem, units::Delay};
 
     #[test]
     fn nothing_is_wrong() {
@@ -405,6 +419,13 @@ no samples in 1m12s: no gateway can be asked; --gateway-access and --control-por
     #[case::no_delay(
         |report: &mut PropagationReport| report.configured = Some(Delay::MIN),
         "    helm upgrade apisix-prestop charts/apisix-prestop --namespace apisix-prestop --reset-then-reuse-values --set injection.delay=2s"
+    )]
+    #[case::too_many(
+        |report: &mut PropagationReport| {
+            report.left_out.add(BoundedItem::Workloads, 3);
+            report.left_out.add(BoundedItem::StaleAddresses, 7);
+        },
+        "not in this report, because there are too many: stale addresses (7), workloads (3)"
     )]
     #[case::nothing_recommended(
         |report: &mut PropagationReport| report.recommended = None,

@@ -16,7 +16,7 @@ use strum::VariantArray;
 
 use crate::{
     constants::MAX_WORKLOADS_WITH_HEADROOM,
-    propagation::{DelayChangeCause, Tracker},
+    propagation::{BoundedItem, DelayChangeCause, LeftOut, Tracker},
     protection::WorkloadPlace,
     units::Delay,
 };
@@ -39,12 +39,18 @@ struct CauseLabels {
     cause: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ItemLabels {
+    item: &'static str,
+}
+
 /// The metrics of how long APISIX takes to let go of a Pod. Only the replica that holds the Lease shows
 /// them, but for the delay.
 #[derive(Clone, Debug)]
 pub(crate) struct PropagationMetrics {
     propagation: Histogram,
     outliers: Counter,
+    left_out: Family<ItemLabels, Counter>,
     headroom: Family<WorkloadLabels, SecondsGauge>,
     stale: Family<GatewayLabels, Gauge>,
     behind: Family<GatewayLabels, SecondsGauge>,
@@ -63,6 +69,7 @@ impl PropagationMetrics {
         let metrics = Self {
             propagation: Histogram::new(BUCKETS),
             outliers: Counter::default(),
+            left_out: Family::default(),
             headroom: Family::default(),
             stale: Family::default(),
             behind: Family::default(),
@@ -75,6 +82,9 @@ impl PropagationMetrics {
             let labels = CauseLabels { cause: cause.into() };
             let _ = metrics.changes.get_or_create_owned(&labels);
         }
+        for item in BoundedItem::MEASURED {
+            let _ = metrics.left_out.get_or_create_owned(&ItemLabels { item: item.as_str() });
+        }
         registry.register(
             "propagation_seconds",
             "How long the gateways took to drop a Pod that left its Services",
@@ -84,6 +94,11 @@ impl PropagationMetrics {
             "propagation_outliers",
             "Pods that the gateways dropped so late that no delay helps",
             metrics.outliers.clone(),
+        );
+        registry.register(
+            "propagation_left_out",
+            "What is not measured because there is too much of it",
+            metrics.left_out.clone(),
         );
         registry.register(
             "headroom_seconds",
@@ -141,6 +156,7 @@ impl PropagationMetrics {
     pub(super) fn show(&self) -> ShownPropagation {
         ShownPropagation {
             metrics: self.clone(),
+            left_out: LeftOut::default(),
             headroom: BTreeSet::new(),
             gateways: BTreeSet::new(),
             behind: BTreeSet::new(),
@@ -152,6 +168,7 @@ impl PropagationMetrics {
 #[derive(Debug)]
 pub(super) struct ShownPropagation {
     metrics: PropagationMetrics,
+    left_out: LeftOut,
     headroom: BTreeSet<WorkloadLabels>,
     gateways: BTreeSet<GatewayLabels>,
     behind: BTreeSet<GatewayLabels>,
@@ -172,6 +189,18 @@ impl ShownPropagation {
         });
         let family = &self.metrics.headroom;
         replace(family, &mut self.headroom, values.collect(), |gauge, value| _ = gauge.set(value));
+    }
+
+    /// Counts what the tracker has left out.
+    pub(super) fn left_out(&mut self, left_out: &LeftOut) {
+        if *left_out == self.left_out {
+            return;
+        }
+        for (item, count) in left_out.since(&self.left_out) {
+            let labels = ItemLabels { item: item.as_str() };
+            self.metrics.left_out.get_or_create_owned(&labels).inc_by(count);
+        }
+        self.left_out = left_out.clone();
     }
 
     /// Shows the gateways. `max` is the longest time that a delay can cover.
@@ -274,6 +303,23 @@ mod tests {
         let now = page(&registry);
         assert_eq!(now.matches("deployment/w").count(), MAX_WORKLOADS_WITH_HEADROOM);
         assert!(!now.contains(&format!("deployment/w{MAX_WORKLOADS_WITH_HEADROOM}\"")), "{now}");
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_once() {
+        let mut registry = Registry::default();
+        let metrics = PropagationMetrics::register(&mut registry);
+        assert!(page(&registry).contains("left_out_total{item=\"pods\"} 0"), "for rate()");
+        let mut left_out = LeftOut::default();
+        for count in [2, 1] {
+            left_out.add(BoundedItem::Pods, count);
+            // Another tracker begins with nothing when this replica leads again.
+            let mut shown = metrics.show();
+            shown.left_out(&left_out);
+            shown.left_out(&left_out);
+        }
+        let now = page(&registry);
+        assert!(now.contains("propagation_left_out_total{item=\"pods\"} 5"), "{now}");
     }
 
     #[test]

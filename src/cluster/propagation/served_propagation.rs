@@ -214,6 +214,7 @@ impl PropagationObserver for ServedPropagation<'_> {
             (place, Duration::from_secs(*sleep).as_secs_f64() - slowest.as_secs_f64())
         });
         self.shown.workloads(left);
+        self.shown.left_out(tracker.left_out());
         self.shown.gateways(tracker, now, self.context.auto_delay.range.max.duration());
         self.look_at_answers(tracker, now);
         self.look_behind(tracker, now);

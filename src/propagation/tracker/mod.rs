@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    left_out::{BoundedItem, LeftOut},
     outcome::{Departure, DepartureOutcome, VoidCause},
     pod_id::PodId,
     poll_schedule::{PollReason, PollSchedule},
@@ -39,24 +40,7 @@ pub struct Tracker {
     /// Those that no gateway has been seen to have.
     unseen: HashSet<SocketAddr>,
     outcomes: Vec<DepartureOutcome>,
-    beyond: BeyondBounds,
-}
-
-/// What was beyond a bound of the tracker, and is not measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BeyondBounds {
-    /// Pods beyond [`MAX_TRACKED_PODS`].
-    pub pods: u64,
-    /// Addresses beyond [`MAX_ADDRESSES_OF_A_POD`].
-    pub addresses: u64,
-    /// Departures beyond [`MAX_LEAVING_PODS`].
-    pub departures: u64,
-    /// Gateways beyond [`MAX_GATEWAYS`].
-    pub gateways: u64,
-    /// Stale addresses beyond [`MAX_STALE_ADDRESSES`].
-    pub stale: u64,
-    /// Outcomes beyond [`MAX_WAITING_OUTCOMES`].
-    pub outcomes: u64,
+    left_out: LeftOut,
 }
 
 /// What is known of a gateway.
@@ -159,10 +143,11 @@ impl Tracker {
             return self.forget(&pod);
         }
         if self.pods.len() >= MAX_TRACKED_PODS && !self.pods.contains_key(&pod) {
-            self.beyond.pods += 1;
+            self.left_out.add(BoundedItem::Pods, 1);
             return;
         }
-        self.beyond.addresses += addresses.len().saturating_sub(MAX_ADDRESSES_OF_A_POD) as u64;
+        let too_many = addresses.len().saturating_sub(MAX_ADDRESSES_OF_A_POD);
+        self.left_out.add(BoundedItem::Addresses, too_many as u64);
         let addresses: BTreeSet<_> = addresses.into_iter().take(MAX_ADDRESSES_OF_A_POD).collect();
         let life = self.pods.insert(pod, TrackedPod::Ready(addresses.clone()));
         let (before, returned) = match life {
@@ -191,7 +176,7 @@ impl Tracker {
     pub fn leave(&mut self, pod: &PodId, now: Duration) {
         let Some(TrackedPod::Ready(_)) = self.pods.get(pod) else { return };
         if self.leaving.len() >= MAX_LEAVING_PODS {
-            self.beyond.departures += 1;
+            self.left_out.add(BoundedItem::Departures, 1);
             return self.forget(pod);
         }
         let number = self.departures;
@@ -247,7 +232,7 @@ impl Tracker {
             return;
         }
         if self.gateways.len() >= MAX_GATEWAYS {
-            self.beyond.gateways += 1;
+            self.left_out.add(BoundedItem::Gateways, 1);
             return;
         }
         self.schedule.add(gateway.clone());
@@ -376,9 +361,9 @@ impl Tracker {
         self.leaving.len()
     }
 
-    /// What was beyond a bound.
-    pub const fn beyond(&self) -> BeyondBounds {
-        self.beyond
+    /// What was beyond a bound, and is not measured.
+    pub const fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// The Pods that leave and that a gateway has, the first to leave first.
@@ -514,7 +499,7 @@ impl Tracker {
                 gateway.stale.push(StalePod { pod, left, addresses, address, absences: 0 });
                 kept += 1;
             } else {
-                self.beyond.stale += 1;
+                self.left_out.add(BoundedItem::StaleAddresses, 1);
             }
             outcomes.push(DepartureOutcome::Stale { pod, gateway: name.clone(), address, left });
         }
@@ -529,7 +514,7 @@ impl Tracker {
         if self.outcomes.len() < MAX_WAITING_OUTCOMES {
             self.outcomes.push(outcome);
         } else {
-            self.beyond.outcomes += 1;
+            self.left_out.add(BoundedItem::Outcomes, 1);
         }
     }
 
