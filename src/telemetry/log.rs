@@ -1,6 +1,6 @@
 //! The log: one line per event, on stderr.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use clap::ValueEnum;
 use prometheus_client::metrics::counter::Counter;
@@ -70,9 +70,8 @@ pub fn start_log(format: LogFormat, filter: &LogFilter) -> Counter {
         .clone()
         .with_target(UNDECODABLE_RESPONSES, LevelFilter::OFF)
         .with_target(WATCH_ATTEMPTS, LevelFilter::OFF);
-    let stderr = NonBlockingStderr::new(dropped.clone());
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(move || stderr.clone()).with_target(false);
+    let stderr = Arc::new(NonBlockingStderr::new(dropped.clone()));
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_target(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),

@@ -4,10 +4,7 @@ use std::{
     fs::File,
     io::{self, IsTerminal, Write},
     os::{fd::AsFd, unix::fs::FileTypeExt},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 use prometheus_client::metrics::counter::Counter;
@@ -17,10 +14,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 const MAX_LINE_BYTES: usize = 4096;
 
 /// Writes whole lines to stderr, as long as that does not block. Counts the others.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct NonBlockingStderr {
     dropped: Counter,
-    room: Arc<LineRoom>,
+    room: LineRoom,
 }
 
 /// What is known of the room for lines, so that not every line has to ask the kernel.
@@ -37,11 +34,11 @@ enum LineRoom {
 impl NonBlockingStderr {
     /// Counts in `dropped` the lines that nobody reads.
     pub(super) fn new(dropped: Counter) -> Self {
-        Self { dropped, room: Arc::new(LineRoom::of_stderr()) }
+        Self { dropped, room: LineRoom::of_stderr() }
     }
 }
 
-impl Write for NonBlockingStderr {
+impl Write for &NonBlockingStderr {
     /// Takes a whole line, ends it early if it is too long, and drops it if nobody reads.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut stderr = io::stderr().lock();

@@ -26,6 +26,12 @@ pub(crate) struct Options {
     /// The static binary of apisix-prestop.
     #[arg(long, default_value = "target/rootfs/apisix-prestop")]
     program: PathBuf,
+    /// Another binary of apisix-prestop, to compare with, such as one of an earlier release.
+    #[arg(long, value_name = "PROGRAM")]
+    baseline: Option<PathBuf>,
+    /// How often each load is sent to each server. The best of them counts.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
     /// Only to see that it works.
     #[arg(long)]
     short: bool,
@@ -52,7 +58,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let effort = if options.short {
         Effort { rounds: 1, time: Duration::from_millis(200), starts: 2 }
     } else {
-        Effort { rounds: 3, time: Duration::from_millis(2500), starts: 20 }
+        Effort { rounds: options.rounds, time: Duration::from_millis(2500), starts: 20 }
     };
     let size = fs::metadata(&options.program)
         .with_context(|| format!("{}: make rootfs", options.program.display()))?
@@ -69,23 +75,24 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         let this = std::env::current_exe()?;
         let arguments = limit_arguments(&certificate.pair);
         let limit = Process::start(this.as_os_str(), &arguments, Stdio::inherit())?;
-        let mut subjects = [
+        let subject = |name, program: &Path, log| -> anyhow::Result<Subject> {
+            Ok(Subject { name, process: start(program, &certificate.pair, log)? })
+        };
+        let mut subjects = vec![
             Subject { name: "limit", process: limit },
-            Subject {
-                name: "log=warn",
-                process: start(&options.program, &certificate.pair, "warn")?,
-            },
-            Subject {
-                name: "log=info",
-                process: start(&options.program, &certificate.pair, "info")?,
-            },
+            subject("log=warn", &options.program, "warn")?,
+            subject("log=info", &options.program, "info")?,
         ];
+        if let Some(baseline) = &options.baseline {
+            subjects.push(subject("base=warn", baseline, "warn")?);
+            subjects.push(subject("base=info", baseline, "info")?);
+        }
         for subject in &mut subjects {
             answers(&mut subject.process, &client).await?;
         }
         table::print_head();
         for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.contains(&options.only)) {
-            let mut best: [Option<Measured>; 3] = [None; 3];
+            let mut best: Vec<Option<Measured>> = vec![None; subjects.len()];
             for _ in 0..effort.rounds {
                 for (subject, best) in subjects.iter().zip(&mut best) {
                     let measured = measure(subject, scenario, &client, effort.time).await?;
