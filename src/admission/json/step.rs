@@ -1,12 +1,13 @@
 //! Where a string, an object or an array ends.
 
-use wide::{u8x16, u8x64};
+use wide::{u8x32, u8x64};
 
 /// How many bytes one step compares: each is a bit of a `u64`.
 const BLOCK: usize = 64;
 
-/// The same for strings: most are shorter.
-const SHORT_BLOCK: usize = 16;
+/// The same for strings: most are shorter, and how long one is cannot be foreseen, so a second step is
+/// often a mispredicted branch.
+const SHORT_BLOCK: usize = 32;
 
 /// Where a string ends, and whether it has escapes.
 pub(super) struct StringEnd {
@@ -22,7 +23,7 @@ pub(super) fn string(text: &[u8], start: usize) -> Option<StringEnd> {
     let (mut at, mut has_escapes) = (start + 1, false);
     loop {
         let block = short_block(text.get(at..)?)?;
-        let marks = block.simd_eq(u8x16::splat(b'"')) | block.simd_eq(u8x16::splat(b'\\'));
+        let marks = block.simd_eq(u8x32::splat(b'"')) | block.simd_eq(u8x32::splat(b'\\'));
         let places = marks.to_bitmask();
         if places == 0 {
             at += SHORT_BLOCK;
@@ -118,13 +119,13 @@ fn block(text: &[u8], at: usize) -> u8x64 {
 
 /// The block at the front of `rest`, filled with zeros. `None` if nothing is left.
 #[inline]
-fn short_block(rest: &[u8]) -> Option<u8x16> {
+fn short_block(rest: &[u8]) -> Option<u8x32> {
     if let Some(block) = rest.first_chunk() {
-        return Some(u8x16::new(*block));
+        return Some(u8x32::new(*block));
     }
     let mut block = [0; SHORT_BLOCK];
     block[..rest.len()].copy_from_slice(rest);
-    (!rest.is_empty()).then(|| u8x16::new(block))
+    (!rest.is_empty()).then(|| u8x32::new(block))
 }
 
 #[cold]
