@@ -57,7 +57,7 @@ impl LeftOut {
     }
 
     /// What was left out, and how often. Nothing of what had room.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (BoundedItem, u64)> {
+    pub fn iter(&self) -> impl Iterator<Item = (BoundedItem, u64)> {
         self.0.iter().map(|(item, count)| (*item, *count))
     }
 

@@ -27,7 +27,7 @@ pub(super) fn table(report: &PropagationReport) -> String {
     text += &paragraph(workload_lines(report));
     text += &histogram(&report.histogram, MAX_HISTOGRAM_ROWS);
     text += &paragraph(report.outliers.iter().map(outlier_line));
-    text += &left_out(report);
+    text += &paragraph(left_out_line(report).into_iter());
     text + &verdict(report)
 }
 
@@ -140,16 +140,14 @@ fn outlier_line(outlier: &OutlierReport) -> String {
 }
 
 /// What there was too much of.
-fn left_out(report: &PropagationReport) -> String {
-    if report.left_out.iter().len() == 0 {
-        return String::new();
-    }
+fn left_out_line(report: &PropagationReport) -> Option<String> {
     let items = report.left_out.iter().map(|(item, count)| {
         let item = item.as_str().replace('_', " ");
         format!("{item} ({count})")
     });
     let items: Vec<_> = items.collect();
-    format!("not in this report, because there are too many: {}\n\n", items.join(", "))
+    let line = || format!("not in this report, because there are too many: {}", items.join(", "));
+    (!items.is_empty()).then(line)
 }
 
 /// The delay that follows, what sets it, and what it does not cover.

@@ -193,9 +193,6 @@ impl ShownPropagation {
 
     /// Counts what the tracker has left out.
     pub(super) fn left_out(&mut self, left_out: &LeftOut) {
-        if *left_out == self.left_out {
-            return;
-        }
         for (item, count) in left_out.since(&self.left_out) {
             let labels = ItemLabels { item: item.as_str() };
             self.metrics.left_out.get_or_create_owned(&labels).inc_by(count);
