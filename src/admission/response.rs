@@ -4,6 +4,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::{outcome::Outcome, review::AdmissionRequest};
 use crate::{
@@ -29,7 +30,7 @@ struct AdmissionResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
+    patch: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     audit_annotations: AuditAnnotations<'a>,
@@ -69,11 +70,12 @@ pub fn write(
         Decision::Inject(injection) if outcome == Outcome::Inject => {
             let mut json = Vec::with_capacity(USUAL_LENGTH);
             serde_json::to_writer(&mut json, injection)?;
-            Some(BASE64_STANDARD.encode(json))
+            Some(base64(&json)?)
         }
         _ => None,
     };
-    let mut answer = Vec::with_capacity(USUAL_LENGTH + patch.as_ref().map_or(0, String::len));
+    let patch_length = patch.as_ref().map_or(0, |patch| patch.get().len());
+    let mut answer = Vec::with_capacity(USUAL_LENGTH + patch_length);
     serde_json::to_writer(
         &mut answer,
         &AdmissionReviewResponse {
@@ -94,4 +96,14 @@ pub fn write(
         },
     )?;
     Ok(answer)
+}
+
+/// The bytes as a JSON string in Base64, in which serde_json looks for nothing to escape.
+fn base64(bytes: &[u8]) -> Result<Box<RawValue>, serde_json::Error> {
+    let length = bytes.len().div_ceil(3) * 4;
+    let mut string = String::with_capacity(length + 2);
+    string.push('"');
+    BASE64_STANDARD.encode_string(bytes, &mut string);
+    string.push('"');
+    RawValue::from_string(string)
 }

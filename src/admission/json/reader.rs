@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserializer, de,
-    de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, MapAccess, SeqAccess, Visitor, value::MapDeserializer},
     forward_to_deserialize_any,
 };
 
@@ -129,10 +129,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                 "true" => visitor.visit_bool(true),
                 "false" => visitor.visit_bool(false),
                 "null" => visitor.visit_unit(),
-                number => {
-                    let number = serde_json::from_str(number).map_err(|_| Unreadable)?;
-                    visitor.visit_i64(number)
-                }
+                number => visitor.visit_i64(integer(number)?),
             },
         }
     }
@@ -155,6 +152,30 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_newtype_struct(self)
     }
 
+    /// Of an object from which one field is read, most have no such field: to look for its name takes less
+    /// time than to look at each member.
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        if let [field] = fields
+            && self.peek()? == b'{'
+        {
+            let start = self.at;
+            self.step_over()?;
+            let object = &self.text.as_bytes()[start..self.at];
+            if !step::may_have_member(object, field) {
+                let nothing = std::iter::empty::<(&str, &str)>();
+                return visitor.visit_map(MapDeserializer::new(nothing));
+            }
+            self.at = start;
+        }
+        self.deserialize_any(visitor)
+    }
+
     #[inline]
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         self.step_over()?;
@@ -163,7 +184,16 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct enum identifier
+        unit_struct seq tuple tuple_struct map enum identifier
+    }
+}
+
+/// Nearly every number is a positive integer, and plain.
+#[inline]
+fn integer(number: &str) -> Result<i64> {
+    match (number.as_bytes().first(), number.parse()) {
+        (Some(b'1'..=b'9'), Ok(integer)) => Ok(integer),
+        _ => serde_json::from_str(number).map_err(|_| Unreadable),
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) fn string(text: &[u8], start: usize) -> Option<StringEnd> {
 /// bracket matches the kind of the opening one.
 #[inline]
 pub(super) fn container(text: &[u8], start: usize) -> Option<usize> {
-    let (mut at, mut escapes, mut depth) = (start, Escapes::default(), 0);
+    let (mut at, mut escapes, mut depth) = (start + 1, Escapes::default(), 1);
     // All ones where a string continues into the next block.
     let mut carried = 0;
     while at < text.len() {
@@ -57,6 +57,9 @@ pub(super) fn container(text: &[u8], start: usize) -> Option<usize> {
         let folded = block | u8x64::splat(b'[' ^ b'{');
         let opening = places(folded, b'{') & !strings;
         let closing = places(folded, b'}') & !strings;
+        // Most brackets are those of `{}` in `managedFields`, which change nothing.
+        let empty = opening & (closing >> 1);
+        let (opening, closing) = (opening ^ empty, closing ^ (empty << 1));
         if closing.count_ones() >= depth
             && let Some(last) = last_closing(depth, opening, closing)
         {
@@ -66,6 +69,33 @@ pub(super) fn container(text: &[u8], start: usize) -> Option<usize> {
         at += BLOCK;
     }
     None
+}
+
+/// Whether the text may have a member of this name. `true` if it has escapes: a name may have them.
+#[inline]
+pub(super) fn may_have_member(text: &[u8], name: &str) -> bool {
+    let name = name.as_bytes();
+    let first = name.first().copied().unwrap_or(b'"');
+    // Whether the block before ends with a quotation mark.
+    let (mut at, mut quoted) = (0, 0);
+    while at < text.len() {
+        let block = block(text, at);
+        if places(block, b'\\') != 0 {
+            return true;
+        }
+        let quotes = places(block, b'"');
+        let mut starts = places(block, first) & (quotes << 1 | quoted);
+        while starts != 0 {
+            let start = at + offset(starts);
+            if text[start..].starts_with(name) {
+                return true;
+            }
+            starts &= starts - 1;
+        }
+        quoted = quotes >> (BLOCK - 1);
+        at += BLOCK;
+    }
+    false
 }
 
 /// The bit of the bracket that closes the outermost of `depth` open ones.
@@ -91,19 +121,17 @@ struct Escapes {
 
 impl Escapes {
     /// The bytes behind a backslash that is not escaped itself.
+    ///
+    /// Of backslashes in a row, every second one is escaped. The subtraction finds them all at once, as
+    /// in simdjson: it borrows through a row, and where the row ends tells whether its length is odd.
     #[inline]
-    fn escaped(&mut self, backslashes: u64) -> u64 {
-        let mut escaped = u64::from(self.next);
-        self.next = false;
-        let mut left = backslashes & !escaped;
-        while left != 0 {
-            let backslash = left & left.wrapping_neg();
-            let behind = backslash << 1;
-            self.next = behind == 0;
-            escaped |= behind;
-            left &= !(backslash | behind);
-        }
-        escaped
+    const fn escaped(&mut self, backslashes: u64) -> u64 {
+        const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+        let first = self.next as u64;
+        let escaping = backslashes & !first;
+        let alternating = ((escaping << 1) | ODD).wrapping_sub(escaping) ^ ODD;
+        self.next = (alternating & backslashes) >> (BLOCK - 1) == 1;
+        alternating ^ (backslashes | first)
     }
 }
 

@@ -29,6 +29,13 @@ struct View<'a> {
     inner: Option<Box<View<'a>>>,
 }
 
+/// One field, which is looked for.
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct Only {
+    number: Option<i64>,
+}
+
 /// Strings of what a skipper could stumble over.
 fn string() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -89,7 +96,16 @@ proptest! {
         for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
             let expected: View<'_> = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(alone::<View<'_>>(&text), Some(expected), "{}", text);
+            let expected: Only = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(alone::<Only>(&text), Some(expected), "{}", text);
         }
+    }
+
+    #[test]
+    fn a_single_field_is_found_wherever_blocks_meet(before in 0..130usize, name in "number|num\\\\u0062er|numbers|other") {
+        let text = format!("{{\"{}\":0,\"{name}\":7}}", "x".repeat(before));
+        let expected: Only = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(alone::<Only>(&text), Some(expected), "{}", text);
     }
 
     #[test]
