@@ -29,14 +29,16 @@ pub(super) fn look_at_own_hooks(
         if let HookState::Edited(_) = state {
             notices.push(Notice::HookEdited { container: name() });
         }
-        let sleep = match ours.next_if(|container| container.index == index) {
+        let ours = ours.next_if(|container| container.index == index);
+        if ours.is_none() {
+            look_at_own_hook(container, state, grace, notices);
+        }
+        let sleep = || match ours {
             Some(ours) => Some(ours.delay.get().into()),
-            None => {
-                look_at_own_hook(container, state, grace, notices);
-                state.own().and_then(|hook| hook.known_sleep())
-            }
+            None => state.own()?.known_sleep(),
         };
-        if let (Some(sleep), Some((probe, grace))) = (sleep, container.probe_grace())
+        if let Some((probe, grace)) = container.probe_grace()
+            && let Some(sleep) = sleep()
             && grace.max(0).unsigned_abs() < sleep
         {
             notices.push(Notice::ProbeGraceShort { container: name(), probe, grace, sleep });

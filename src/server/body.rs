@@ -9,6 +9,9 @@ use tokio::time::timeout;
 use super::room::{LargeBody, Room};
 use crate::constants::{BODY_ALLOWANCE_BYTES, MAX_BODY_BYTES, MAX_DISCARDED_BYTES};
 
+/// The largest body whose memory is doubled when there is more of it, in bytes.
+const MAX_DOUBLED_BYTES: usize = 256 * 1024;
+
 /// A body, and the room that it takes.
 #[derive(Debug)]
 pub(super) struct ReceivedBody<'r> {
@@ -67,24 +70,30 @@ async fn collect<'r>(body: &mut Body, room: &'r Room) -> Result<ReceivedBody<'r>
         if whole.is_empty() && body.is_end_stream() {
             return Ok(ReceivedBody { bytes: data, _room: None });
         }
-        // Counts what has arrived, not what is announced.
         let length = whole.len() + data.len();
-        let free = BODY_ALLOWANCE_BYTES.max(whole.len());
-        if length > free {
-            let large = large.get_or_insert_with(|| room.large_body());
-            large.grow(length - free).await.ok_or(BodyError::NoRoom)?;
-        }
         if whole.capacity() < length {
-            // An ordinary body is copied once. Beyond the allowance, an announcement reserves nothing,
-            // and a doubling would take twice what is counted.
-            let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-            let ordinary = BODY_ALLOWANCE_BYTES.min(data.len().saturating_add(announced));
-            let more = if whole.is_empty() { ordinary } else { whole.len() / 4 };
-            whole.reserve_exact(data.len().max(more));
+            let capacity = next_capacity(whole.capacity(), length, body.size_hint().upper());
+            let counted = |capacity: usize| capacity.saturating_sub(BODY_ALLOWANCE_BYTES);
+            let more = counted(capacity) - counted(whole.capacity());
+            if more > 0 {
+                let large = large.get_or_insert_with(|| room.large_body());
+                large.grow(more).await.ok_or(BodyError::NoRoom)?;
+            }
+            whole.reserve_exact(capacity - whole.len());
         }
         whole.extend_from_slice(&data);
     }
     Ok(ReceivedBody { bytes: whole.into(), _room: large })
+}
+
+/// How much to reserve for a body of which `length` bytes have arrived. An announcement alone reserves
+/// only what is allowed to every body. Each step copies what is there, so there are few; the steps of
+/// a large body are smaller, because they take room from others.
+fn next_capacity(capacity: usize, length: usize, rest: Option<u64>) -> usize {
+    let rest = rest.map_or(MAX_BODY_BYTES, |rest| usize::try_from(rest).unwrap_or(usize::MAX));
+    let whole = length.saturating_add(rest).min(MAX_BODY_BYTES);
+    let step = if capacity < MAX_DOUBLED_BYTES { capacity } else { capacity / 4 };
+    (capacity + step).max(BODY_ALLOWANCE_BYTES).min(whole).max(length)
 }
 
 /// Reads some of the rest and throws it away: a client that is still sending when the connection
@@ -95,5 +104,34 @@ async fn discard(body: &mut Body) {
         && discarded < MAX_DISCARDED_BYTES
     {
         discarded += frame.into_data().map_or(0, |data| data.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const ALLOWANCE: usize = BODY_ALLOWANCE_BYTES;
+
+    #[rstest]
+    #[case::ordinary(0, 8_000, Some(8_000), 16_000)]
+    #[case::of_unknown_length(0, 8_000, None, ALLOWANCE)]
+    #[case::announced_larger_than_allowed(0, 8_000, Some(100_000), ALLOWANCE)]
+    #[case::announced_without_end(0, 8_000, Some(u64::MAX), ALLOWANCE)]
+    #[case::in_one_large_piece(0, 100_000, Some(0), 100_000)]
+    #[case::doubled(ALLOWANCE, ALLOWANCE + 1, Some(1_000_000), 2 * ALLOWANCE)]
+    #[case::up_to_its_end(ALLOWANCE, ALLOWANCE + 1, Some(9), ALLOWANCE + 10)]
+    #[case::by_a_quarter(MAX_DOUBLED_BYTES, 300_000, None, MAX_DOUBLED_BYTES / 4 * 5)]
+    #[case::up_to_the_limit(6_000_000, 6_000_001, None, MAX_BODY_BYTES)]
+    #[case::less_than_has_arrived(ALLOWANCE, 3 * ALLOWANCE, None, 3 * ALLOWANCE)]
+    fn memory_is_reserved_in_few_steps(
+        #[case] capacity: usize,
+        #[case] length: usize,
+        #[case] rest: Option<u64>,
+        #[case] expected: usize,
+    ) {
+        assert_eq!(next_capacity(capacity, length, rest), expected);
     }
 }
