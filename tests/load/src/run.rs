@@ -32,8 +32,8 @@ pub(crate) struct Options {
     /// How often each load is sent to each server. The best of them counts.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Only to see that it works.
-    #[arg(long)]
+    /// Only to see that it works: one short round.
+    #[arg(long, conflicts_with = "rounds")]
     short: bool,
     /// Only the loads whose name contains this.
     #[arg(long, value_name = "TEXT", default_value = "")]
