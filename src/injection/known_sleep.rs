@@ -61,6 +61,10 @@ pub(super) fn command_sleep<'w>(words: impl Iterator<Item = &'w str>) -> Option<
 
 /// How long the commands of a script certainly sleep together, in seconds.
 fn script_sleep(script: &str) -> Option<u64> {
+    // The usual script, without a look at each character.
+    if let Some(time) = script.strip_prefix("sleep ").and_then(sleep_time) {
+        return Some(time);
+    }
     let is_plain = |c: char| c.is_ascii_alphanumeric() || " \t\n;&-_./:=,+@%".contains(c);
     if !script.chars().all(is_plain) {
         return None;
@@ -146,6 +150,7 @@ mod tests {
     #[case::program_with_path(json!({"exec": {"command": ["/bin/sleep", "15"]}}), Some(15))]
     #[case::other_path(json!({"exec": {"command": ["/usr/bin/sleep", "2m"]}}), Some(120))]
     #[case::shell(json!({"exec": {"command": ["sh", "-c", "sleep 15s"]}}), Some(15))]
+    #[case::time_on_the_next_line(json!({"exec": {"command": ["sh", "-c", "sleep \n15"]}}), None)]
     #[case::shell_with_path(json!({"exec": {"command": ["/bin/bash", "-c", " sleep  15 "]}}), Some(15))]
     #[case::path_in_shell(json!({"exec": {"command": ["/bin/sh", "-c", "/bin/sleep 15"]}}), Some(15))]
     #[case::prepended(json!({"exec": {"command": ["/bin/sh", "-c", "sleep \"$0\"; exec \"$@\"", "5", "/quit"]}}), Some(5))]
