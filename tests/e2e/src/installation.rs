@@ -157,14 +157,27 @@ pub async fn await_warning() -> Result<()> {
 /// # Errors
 /// When it does not within 30 s.
 pub async fn await_answer() -> Result<()> {
+    await_hook("preStop:").await
+}
+
+/// Waits until a Pod gets a native sleep of so many seconds. After an upgrade, the API server goes on
+/// with the earlier MutatingAdmissionPolicy for a moment.
+///
+/// # Errors
+/// When it does not within 30 s.
+pub async fn await_sleep(seconds: u32) -> Result<()> {
+    await_hook(&format!("seconds: {seconds}\n")).await
+}
+
+async fn await_hook(hook: &str) -> Result<()> {
     namespace::ensure(PROBE, OPTED_IN).await?;
     let pod = "apiVersion: v1\nkind: Pod\n\
                metadata: {name: probe, annotations: {apisix-prestop/target: always}}\n\
                spec: {containers: [{name: probe, image: none}]}\n";
     let create = ["-n", PROBE, "create", "--dry-run=server", "-o", "yaml", "-f", "-"];
-    eventually("the API server to reach the webhook", ANSWER_LIMIT, async || {
+    eventually("a Pod to get the hook", ANSWER_LIMIT, async || {
         let created = run_with_input("kubectl", &create, pod).await?.stdout;
-        ensure!(created.contains("preStop:"), "a Pod goes without the hook");
+        ensure!(created.contains(hook), "no {hook:?} in:\n{created}");
         Ok(())
     })
     .await?;

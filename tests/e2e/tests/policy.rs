@@ -365,14 +365,7 @@ async fn check_and_audit_know_the_policy() -> Result<()> {
         assert_eq!(audit().await?, ["not_opted_in", "readiness_missing"]);
         run("kubectl", &["label", "namespace", namespace, OPTED_IN_LABEL]).await?;
         run("kubectl", &["-n", namespace, "delete", "pod", "web", "--wait"]).await?;
-        // The API server goes on with the earlier policy for a moment.
-        let try_it = ["-n", namespace, "apply", "--dry-run=server", "-o", "yaml", "-f", "-"];
-        eventually("the delay of the policy", LIMIT, async || {
-            let tried = run_with_input("kubectl", &try_it, WEB).await?.stdout;
-            ensure!(tried.contains("seconds: 7"), "{tried}");
-            Ok(())
-        })
-        .await?;
+        installation::await_sleep(7).await?;
         apply(namespace, WEB).await?;
         // The delay is that of the policy: the sleep is not too short.
         assert_eq!(audit().await?, ["readiness_missing"]);
