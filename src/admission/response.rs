@@ -2,7 +2,7 @@
 //!
 //! API reference: `admission.k8s.io/v1`, AdmissionResponse.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::{Engine, encoded_len, prelude::BASE64_STANDARD};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -100,7 +100,7 @@ pub fn write(
 
 /// The bytes as a JSON string in Base64, in which serde_json looks for nothing to escape.
 fn base64(bytes: &[u8]) -> Result<Box<RawValue>, serde_json::Error> {
-    let length = bytes.len().div_ceil(3) * 4;
+    let length = encoded_len(bytes.len(), true).unwrap_or_default();
     let mut string = String::with_capacity(length + 2);
     string.push('"');
     BASE64_STANDARD.encode_string(bytes, &mut string);

@@ -62,7 +62,8 @@ async fn collect<'r>(body: &mut Body, room: &'r Room) -> Result<ReceivedBody<'r>
         let frame = frame.map_err(BodyError::Broken)?;
         // Frames without data are trailers: they do not matter.
         let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + data.len() > MAX_BODY_BYTES {
+        let length = whole.len() + data.len();
+        if length > MAX_BODY_BYTES {
             drop((whole, large, data));
             discard(body).await;
             return Err(BodyError::TooLarge);
@@ -70,7 +71,6 @@ async fn collect<'r>(body: &mut Body, room: &'r Room) -> Result<ReceivedBody<'r>
         if whole.is_empty() && body.is_end_stream() {
             return Ok(ReceivedBody { bytes: data, _room: None });
         }
-        let length = whole.len() + data.len();
         if whole.capacity() < length {
             let capacity = next_capacity(whole.capacity(), length, body.size_hint().upper());
             let counted = |capacity: usize| capacity.saturating_sub(BODY_ALLOWANCE_BYTES);
