@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use crate::{
     command::{run, run_with_input},
     namespace::{self, OPTED_IN},
+    policy_refresh::await_refresh,
 };
 
 /// The name of the release, its namespace and its Service.
@@ -62,6 +63,7 @@ pub async fn install_silent(client: &Client, values: &[&str]) -> Result<()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
     let _guard = ONE_AT_A_TIME.lock().await;
     namespace::ensure(NAME, "").await?;
+    let policy = policy().await;
     let mut sets = vec![
         format!("--set={}", image_values()?),
         // Nothing is created while the webhook is rolled: there is nobody to wait for.
@@ -83,7 +85,19 @@ pub async fn install_silent(client: &Client, values: &[&str]) -> Result<()> {
     ];
     args.extend(sets.iter().map(String::as_str));
     run("helm", &args).await?;
+    if self::policy().await != policy {
+        await_refresh().await?;
+    }
     await_drained(client).await
+}
+
+/// The state of the MutatingAdmissionPolicy of the release, and of its binding. `None` if the API server
+/// knows no such resource.
+async fn policy() -> Option<String> {
+    let resources = "mutatingadmissionpolicies,mutatingadmissionpolicybindings";
+    let versions = "jsonpath={.items[*].metadata.resourceVersion}";
+    let release = format!("--selector=app.kubernetes.io/instance={NAME}");
+    Some(run("kubectl", &["get", resources, &release, "-o", versions]).await.ok()?.stdout)
 }
 
 /// Waits until no Pod of the release is terminating: a draining Pod still answers.
@@ -119,23 +133,6 @@ pub async fn admin(client: &Client, path: &str) -> Result<Vec<String>> {
     Ok(answers)
 }
 
-/// Waits until the API server uses the MutatingAdmissionPolicy. The webhook, which acts after it, would
-/// record what sends requests to the Pod.
-///
-/// # Errors
-/// When it does not within 30 s.
-pub async fn await_policy() -> Result<()> {
-    let create = ["-n", PROBE, "run", "probe", "--image=none", "--dry-run=server", "-o", "yaml"];
-    eventually("the API server to use the policy", ANSWER_LIMIT, async || {
-        let created = run("kubectl", &create).await?.stdout;
-        ensure!(created.contains("preStop:"), "a Pod goes without the hook");
-        ensure!(!created.contains("target:"), "the webhook acts alone");
-        Ok(())
-    })
-    .await?;
-    Ok(())
-}
-
 /// Waits until the webhook answers beside the MutatingAdmissionPolicy, which cannot warn.
 ///
 /// # Errors
@@ -157,19 +154,6 @@ pub async fn await_warning() -> Result<()> {
 /// # Errors
 /// When it does not within 30 s.
 pub async fn await_answer() -> Result<()> {
-    await_hook("preStop:").await
-}
-
-/// Waits until a Pod gets a native sleep of so many seconds. After an upgrade, the API server goes on
-/// with the earlier MutatingAdmissionPolicy for a moment.
-///
-/// # Errors
-/// When it does not within 30 s.
-pub async fn await_sleep(seconds: u32) -> Result<()> {
-    await_hook(&format!("seconds: {seconds}\n")).await
-}
-
-async fn await_hook(hook: &str) -> Result<()> {
     namespace::ensure(PROBE, OPTED_IN).await?;
     let pod = "apiVersion: v1\nkind: Pod\n\
                metadata: {name: probe, annotations: {apisix-prestop/target: always}}\n\
@@ -177,7 +161,7 @@ async fn await_hook(hook: &str) -> Result<()> {
     let create = ["-n", PROBE, "create", "--dry-run=server", "-o", "yaml", "-f", "-"];
     eventually("a Pod to get the hook", ANSWER_LIMIT, async || {
         let created = run_with_input("kubectl", &create, pod).await?.stdout;
-        ensure!(created.contains(hook), "no {hook:?} in:\n{created}");
+        ensure!(created.contains("preStop:"), "no hook in:\n{created}");
         Ok(())
     })
     .await?;

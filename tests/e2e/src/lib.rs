@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod image;
 pub mod installation;
 pub mod namespace;
+pub mod policy_refresh;
 pub mod program;
 pub mod prometheus;
 pub mod provided_certificate;

@@ -106,7 +106,6 @@ async fn no_pod_goes_without_the_hook_while_the_engine_is_exchanged() -> Result<
         let engine =
             async |engine| installation::install(&client, &[&VALUES[..], &[engine]].concat()).await;
         engine("engine=both").await?;
-        installation::await_policy().await?;
         engine("engine=policy").await?;
         engine("engine=both").await?;
         installation::await_warning().await?;
