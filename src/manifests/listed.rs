@@ -25,6 +25,22 @@ pub struct ListedObject {
     pub pod: Option<Value>,
 }
 
+impl ListedObject {
+    /// The name that it has or that its own begins with: `generateName`. None for an empty one.
+    pub fn name(&self) -> Option<&str> {
+        self.metadata("name").or_else(|| self.metadata("generateName"))
+    }
+
+    /// The namespace that it names. None for an empty one.
+    pub fn namespace(&self) -> Option<&str> {
+        self.metadata("namespace")
+    }
+
+    fn metadata(&self, field: &str) -> Option<&str> {
+        self.value["metadata"][field].as_str().filter(|text| !text.is_empty())
+    }
+}
+
 /// Lists the objects of `sources`, and why some of them cannot be read: a source ends at its first
 /// document that is neither YAML nor JSON.
 pub fn list(sources: Vec<ReadSource>) -> (Vec<ListedObject>, Vec<ManifestError>) {

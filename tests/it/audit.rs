@@ -453,6 +453,13 @@ shop Service web: publishNotReadyAddresses: its Pods get requests until they are
 }
 
 #[test]
+fn an_object_with_an_empty_namespace_is_in_the_one_of_the_command() {
+    let manifest = MANIFEST.replace("namespace: shop", "namespace: ''");
+    let run = run(&["audit", "-f", "-", "-n", "shop"], &manifest);
+    assert_eq!((run.stdout, &*run.stderr, run.code), (audit(&[]).stdout, "", 0));
+}
+
+#[test]
 fn the_wide_table_names_the_route() {
     let run = audit(&["-o", "wide"]);
     let expected = "\

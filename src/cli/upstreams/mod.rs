@@ -8,7 +8,6 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use serde_json::Value;
 
 use super::{
     controller::ControllerArgs,
@@ -72,27 +71,22 @@ pub(super) fn upstreams(args: UpstreamsArgs) -> Result<(), UpstreamsError> {
     let UpstreamsArgs { filename, recursive, namespace, output, controller } = args;
     let listed = manifest_objects(&filename, recursive)?;
     let mut index = index_of(&listed, controller.into(), &namespace);
-    let workloads = listed.into_iter().filter_map(|ListedObject { kind, value, pod, .. }| {
-        pod.map(|pod| workload(kind, &value, &pod, &namespace))
-    });
+    let workloads = listed.iter().filter_map(|object| workload(object, &namespace));
     let report = index.report(workloads.collect());
     let mut stdout = io::stdout().lock();
     write(&report, output, &mut stdout)?;
     Ok(stdout.flush()?)
 }
 
-fn workload(kind: String, value: &Value, pod: &Value, namespace: &str) -> Workload {
-    let metadata = &value["metadata"];
-    let text = |field: &str| metadata[field].as_str().filter(|text| !text.is_empty());
-    let name = text("name").or_else(|| text("generateName")).unwrap_or("(no name)");
-    let labels = pod["metadata"]["labels"].as_object().into_iter().flatten();
+fn workload(object: &ListedObject, namespace: &str) -> Option<Workload> {
+    let labels = object.pod.as_ref()?["metadata"]["labels"].as_object().into_iter().flatten();
     let labels = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-    Workload {
-        kind,
-        namespace: text("namespace").unwrap_or(namespace).to_owned(),
-        name: name.to_owned(),
+    Some(Workload {
+        kind: object.kind.clone(),
+        namespace: object.namespace().unwrap_or(namespace).to_owned(),
+        name: object.name().unwrap_or("(no name)").to_owned(),
         labels: labels.collect::<StringMap>(),
-    }
+    })
 }
 
 fn write(report: &UpstreamReport, format: ReportFormat, to: &mut impl Write) -> io::Result<()> {
