@@ -65,6 +65,8 @@ fn apply_to(
     let reading = Reading { must_be_json: source.must_be_json(), splits_lists: true };
     let documents = text::documents(&source.text, reading)
         .map_err(|(line, number, fault)| fail(line, number, fault))?;
+    // What is written then is read in the same way, although it may have no alias any more.
+    let reading = documents.reading();
     let style = Style::of(&source.text, documents.is_json());
     let mut result = Rewritten::new(&source.text, style, keeps_patches);
     for document in documents {

@@ -45,7 +45,12 @@ impl<'t> Rewritten<'t> {
         report: &mut Report,
     ) -> Result<(), (usize, Fault)> {
         let (number, mut changes) = (document.number, Vec::new());
-        for object in objects(&data.value, document.of_list.as_ref()) {
+        let objects = objects(&data.value, document.of_list.as_ref());
+        let title = match &objects[..] {
+            [one] => one.title.clone(),
+            _ => format!("document {number}"),
+        };
+        for object in objects {
             let patch = decide(&object, &data.value, operation, report)
                 .map_err(|fault| (document.line_of(fault.path().unwrap_or(&object.path)), fault))?;
             if patch.is_empty() {
@@ -56,10 +61,6 @@ impl<'t> Rewritten<'t> {
             }
             changes.push((object.title, object.path, patch));
         }
-        let title = match &changes[..] {
-            [(title, ..)] => title.clone(),
-            _ => format!("document {number}"),
-        };
         for duplicate in &data.duplicates {
             report.notice(&title, duplicate);
         }

@@ -68,7 +68,34 @@ fn a_file_that_sops_has_encrypted_stays_as_it_is(#[case] text: &str, #[case] ope
     assert!(report.starts_with(line), "{report}");
 }
 
+#[rstest]
+#[case::yaml(
+    "kind: List\napiVersion: v1\nitems:\n- kind: Pod\n  apiVersion: v1\n  metadata: {name: web}\n  spec: {containers: [{name: web, image: x}]}\nsops: {mac: a}\n"
+)]
+#[case::json(r#"{"kind": "List", "apiVersion": "v1", "sops": {"mac": "a"}, "items": [{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "x"}]}}]}"#)]
+fn a_list_that_sops_has_encrypted_stays_as_it_is(#[case] text: &str) {
+    let (after, report) = report(text, &Operation::Inject(policy()));
+    assert_eq!(after, text, "{report}");
+    assert!(report.starts_with("pod/web: notice: unchanged: encrypted by SOPS"), "{report}");
+}
+
 // ---- Notices -----------------------------------------------------------------------------------
+
+#[test]
+fn a_notice_names_the_item_of_the_list() {
+    let list = "\
+kind: PodList
+apiVersion: v1
+items:
+- metadata: {name: one}
+  spec: {containers: [{name: app, image: x}]}
+- metadata: {name: two, name: two}
+  spec: {containers: [{name: app, image: x, lifecycle: {preStop: {sleep: {seconds: 9}}}}]}
+";
+    let (_, report) = report(list, &Operation::Inject(policy()));
+    let line = "pod/two: notice: line 6: duplicate key /metadata/name, first on line 6: the last one counts\n";
+    assert!(report.contains(line), "{report}");
+}
 
 #[rstest]
 #[case::opt_out_on_the_deployment(
@@ -323,6 +350,11 @@ fn json_deployment(number: usize) -> String {
     )
 }
 
+/// A Deployment as `kubectl get -o yaml` writes it.
+fn yaml_item() -> String {
+    format!("- {}", DEPLOYMENT.trim_end().replace('\n', "\n  ")) + "\n"
+}
+
 /// About `size` bytes of objects, with `separator` between them.
 fn many(size: usize, object: impl Fn(usize) -> String, separator: &str) -> String {
     let mut text = String::new();
@@ -342,6 +374,7 @@ fn many(size: usize, object: impl Fn(usize) -> String, separator: &str) -> Strin
 #[case::json_lines(|size| many(size, json_deployment, "\n"))]
 #[case::json_in_one_line(|size| many(size, json_deployment, ""))]
 #[case::json_list_in_one_line(|size| format!(r#"{{"apiVersion":"v1","kind":"List","items":[{}]}}"#, many(size, json_deployment, ",")))]
+#[case::yaml_list(|size| format!("apiVersion: v1\nitems:\n{}kind: List\n", many(size, |_| yaml_item(), "")))]
 fn a_large_file_costs_little_memory_and_linear_time(#[case] text: fn(usize) -> String) {
     const SIZE: usize = 200_000;
     let (few, some) = (text(SIZE), text(4 * SIZE));

@@ -8,8 +8,10 @@ use super::{
     super::error::{Fault, without_position},
     json::{JsonPart, JsonReader, parts},
     line_counter::LineCounter,
+    object_list::ObjectList,
     tree::{Node, NodeKind, Parsed, Part},
     value::{Data, key_name},
+    yaml_lists::lists,
 };
 
 /// The byte order mark.
@@ -71,7 +73,7 @@ pub(crate) type Broken = (usize, usize, Fault);
 pub(crate) struct Reading {
     /// Its name ends in `.json`: it must be JSON. Other texts may be.
     pub(crate) must_be_json: bool,
-    /// The items of a List in JSON stand for it.
+    /// The items of a List stand for it.
     pub(crate) splits_lists: bool,
 }
 
@@ -95,27 +97,56 @@ pub(crate) fn documents(text: &str, reading: Reading) -> Result<Documents<'_>, B
         },
         false => None,
     };
-    let source = match source {
-        Some(source) => source,
-        None => Source::Yaml(yaml_parts(text)?.into_iter(), None),
+    let (source, reading) = match source {
+        Some(source) => (source, reading),
+        None => {
+            let mut parts = yaml_parts(text)?;
+            let splits_lists = reading.splits_lists && find_lists(text, &mut parts);
+            (Source::Yaml(parts.into_iter(), None), Reading { splits_lists, ..reading })
+        }
     };
-    Ok(Documents { text, source, lines: LineCounter::new(text), number: 0 })
+    Ok(Documents { text, source, reading, number: 0 })
+}
+
+/// A part of a YAML text.
+struct YamlPart {
+    range: Range<usize>,
+    /// The line breaks before it.
+    lines: usize,
+    /// The lists whose items stand for them, by the lines where they begin.
+    lists: Vec<(usize, ObjectList)>,
+}
+
+/// Finds the lists of all parts. Says whether their items can stand for them.
+fn find_lists(text: &str, parts: &mut [YamlPart]) -> bool {
+    let found = parts.iter().map(|part| lists(text, part.range.clone(), part.lines));
+    let Some(found) = found.collect::<Option<Vec<_>>>() else { return false };
+    for (part, lists) in parts.iter_mut().zip(found) {
+        part.lists = lists;
+    }
+    true
 }
 
 /// A YAML text in the parts between byte order marks: YAML allows one before each document, and
 /// its parser before the first.
-fn yaml_parts(text: &str) -> Result<Vec<Range<usize>>, Broken> {
+fn yaml_parts(text: &str) -> Result<Vec<YamlPart>, Broken> {
     let mut lone = text.match_indices('\r').map(|(place, _)| place);
     if let Some(place) = lone.find(|place| !text[place + 1..].starts_with('\n')) {
         return Err((LineCounter::new(text).line_of(place), 1, Fault::CarriageReturn));
     }
+    let mut lines = LineCounter::new(text);
+    let mut part = |range: Range<usize>| YamlPart {
+        lines: lines.line_of(range.start) - 1,
+        range,
+        lists: Vec::new(),
+    };
     let mut parts = Vec::new();
     let mut start = 0;
     for (place, _) in text.match_indices("\n\u{feff}") {
-        parts.push(start..place + 1);
+        parts.push(part(start..place + 1));
         start = place + 1 + MARK.len_utf8();
     }
-    parts.push(start..text.len());
+    parts.push(part(start..text.len()));
     Ok(parts)
 }
 
@@ -123,20 +154,25 @@ fn yaml_parts(text: &str) -> Result<Vec<Range<usize>>, Broken> {
 pub(crate) struct Documents<'t> {
     text: &'t str,
     source: Source<'t>,
-    lines: LineCounter<'t>,
+    reading: Reading,
     /// The number of the last document.
     number: usize,
 }
 
 enum Source<'t> {
     Json(vec::IntoIter<JsonPart>, JsonReader<'t>),
-    Yaml(vec::IntoIter<Range<usize>>, Option<Box<Part<'t>>>),
+    Yaml(vec::IntoIter<YamlPart>, Option<Box<Part<'t>>>),
 }
 
 impl<'t> Documents<'t> {
     /// Whether the text is JSON, where keys need quotes.
     pub(crate) const fn is_json(&self) -> bool {
         matches!(self.source, Source::Json(..))
+    }
+
+    /// How the text is read: its lists are whole if one has an alias.
+    pub(crate) const fn reading(&self) -> Reading {
+        self.reading
     }
 }
 
@@ -170,20 +206,19 @@ impl<'t> Iterator for Documents<'t> {
             let mut part = match open.take() {
                 Some(part) => part,
                 None => {
-                    let range = parts.next()?;
-                    let lines = self.lines.line_of(range.start) - 1;
-                    Box::new(Part::new(self.text, range, lines))
+                    let YamlPart { range, lines, lists } = parts.next()?;
+                    Box::new(Part::new(self.text, range, lines, lists))
                 }
             };
             match part.document() {
-                Ok(Some(Parsed { line, root, comments })) => {
+                Ok(Some(Parsed { line, root, comments, is_first, of_list, .. })) => {
                     // Behind a separator at its end, the document is that of the next part.
                     let is_next = part.is_done() && parts.len() > 0 && root.start == root.end;
                     *open = Some(part);
                     if !is_next {
-                        self.number += 1;
+                        self.number += usize::from(is_first);
                         let number = self.number;
-                        return Some(Ok(Document { number, line, root, comments, of_list: None }));
+                        return Some(Ok(Document { number, line, root, comments, of_list }));
                     }
                 }
                 Ok(None) => {}

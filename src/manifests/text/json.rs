@@ -11,6 +11,7 @@ use serde_json::{Error, value::RawValue};
 
 use super::{
     line_counter::LineCounter,
+    object_list::ObjectList,
     tree::{Node, NodeKind},
 };
 
@@ -40,12 +41,12 @@ pub(super) fn parts(text: &str, offset: usize, splits_lists: bool) -> Result<Vec
         document += 1;
         let range = start..values.byte_offset();
         start = range.end;
-        let list = if splits_lists { List::read(&text[range.clone()]) } else { None };
+        let list = if splits_lists { list(&text[range.clone()]) } else { None };
         match list {
-            Some(list) => parts.extend(list.items.iter().map(|item| JsonPart {
+            Some((list, items)) => parts.extend(items.into_iter().map(|item| JsonPart {
                 range: shifted(position(text, item.get()), offset),
                 document,
-                of_list: list.kind_of_items(),
+                of_list: list.of.clone(),
             })),
             None => {
                 let range = shifted(range, offset);
@@ -70,29 +71,26 @@ fn position(text: &str, part: &str) -> Range<usize> {
 #[derive(Deserialize)]
 struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
 
+/// A list has no field but these: a list that SOPS has encrypted is one whole.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct List<'t> {
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ListFields<'t> {
     #[serde(borrow)]
     api_version: Text<'t>,
     #[serde(borrow)]
     kind: Text<'t>,
+    #[serde(default, rename = "metadata")]
+    _metadata: IgnoredAny,
     #[serde(borrow)]
     items: Vec<&'t RawValue>,
 }
 
-impl<'t> List<'t> {
-    fn read(json: &'t str) -> Option<Self> {
-        let list: Self = serde_json::from_str(json).ok()?;
-        let are_objects = list.items.iter().all(|item| item.get().starts_with('{'));
-        (are_objects && list.kind.0.ends_with("List")).then_some(list)
-    }
-
-    /// The items of a `List` name their kind; those of a `PodList` need not.
-    fn kind_of_items(&self) -> Option<(String, String)> {
-        let kind = self.kind.0.strip_suffix("List").filter(|kind| !kind.is_empty())?;
-        Some((self.api_version.0.clone().into_owned(), kind.to_owned()))
-    }
+/// The list that `json` is, and its items.
+fn list(json: &str) -> Option<(ObjectList, Vec<&RawValue>)> {
+    let fields: ListFields<'_> = serde_json::from_str(json).ok()?;
+    let are_objects = fields.items.iter().all(|item| item.get().starts_with('{'));
+    let list = ObjectList::of(&fields.api_version.0, &fields.kind.0).filter(|_| are_objects)?;
+    Some((list, fields.items))
 }
 
 /// Reads values from the beginning of a text to its end.

@@ -4,10 +4,12 @@ mod documents;
 mod emit;
 mod json;
 mod line_counter;
+mod object_list;
 mod scalar;
 mod splice;
 mod tree;
 mod value;
+mod yaml_lists;
 
 use std::hash::{DefaultHasher, Hasher};
 

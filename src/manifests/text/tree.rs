@@ -1,10 +1,11 @@
 //! The values of a document, with the position of each in the text, and their reader for YAML.
 
-use std::{borrow::Cow, iter::Peekable, mem::take, ops::Range};
+use std::{borrow::Cow, iter::Peekable, mem::take, ops::Range, vec};
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, StructureStyle};
 
 use super::super::error::Fault;
+use super::object_list::ObjectList;
 
 /// A value in a document.
 #[derive(Debug)]
@@ -59,6 +60,12 @@ pub(super) struct Parsed<'t> {
     pub(super) root: Node<'t>,
     /// The ranges of its comments.
     pub(super) comments: Vec<Range<usize>>,
+    /// Whether it has an alias.
+    pub(super) has_alias: bool,
+    /// Whether it is the first item of its list, or no item.
+    pub(super) is_first: bool,
+    /// For an item of a list such as a PodList: the apiVersion and kind that it need not say.
+    pub(super) of_list: Option<(String, String)>,
 }
 
 /// A part of a YAML text.
@@ -70,23 +77,50 @@ pub(super) struct Part<'t> {
     started: usize,
     builder: Builder<'t>,
     comments: Vec<Range<usize>>,
+    /// The lists that are still to come, whose items stand for them.
+    lists: Peekable<vec::IntoIter<(usize, ObjectList)>>,
+    /// The list whose items come.
+    list: Option<ObjectList>,
+    is_first: bool,
 }
 
 impl<'t> Part<'t> {
-    /// The part of `text` in `range`, behind so many line breaks.
-    pub(super) fn new(text: &'t str, range: Range<usize>, lines: usize) -> Self {
+    /// The part of `text` in `range`, behind so many line breaks. `lists` are the documents of which the
+    /// items come one at a time, by the lines where they begin.
+    pub(super) fn new(
+        text: &'t str,
+        range: Range<usize>,
+        lines: usize,
+        lists: Vec<(usize, ObjectList)>,
+    ) -> Self {
         let mut options = Options::default();
         // It is no limit to kubectl, and our memory is bounded by the input.
         options.max_buffered_comment_events = usize::MAX;
         options.emit_anchor_events = true;
         let offset = range.start;
         let events: Events<'t> = Box::new(Parser::new_from_str_with_options(&text[range], options));
-        let builder = Builder { text, open: Vec::new(), root: None };
-        let (started, comments) = (lines + 1, Vec::new());
-        Self { events: events.peekable(), offset, lines, started, builder, comments }
+        let builder = Builder { text, depth: usize::MAX, ..Builder::default() };
+        Self {
+            events: events.peekable(),
+            offset,
+            lines,
+            started: lines + 1,
+            builder,
+            comments: Vec::new(),
+            lists: lists.into_iter().peekable(),
+            list: None,
+            is_first: true,
+        }
     }
 
-    /// The next document.
+    /// The same with no more of each document than its fields, and the items of those.
+    pub(super) fn outline(text: &'t str, range: Range<usize>, lines: usize) -> Self {
+        let mut part = Self::new(text, range, lines, Vec::new());
+        part.builder.depth = 2;
+        part
+    }
+
+    /// The next document, or item.
     pub(super) fn document(&mut self) -> Result<Option<Parsed<'t>>, (usize, Fault)> {
         let (lines, offset) = (self.lines, self.offset);
         while let Some(event) = self.events.next() {
@@ -105,15 +139,41 @@ impl<'t> Part<'t> {
                 column: span.start.col(),
             };
             match event {
-                Event::DocumentStart(..) => self.started = place.line,
+                Event::DocumentStart(..) => {
+                    self.started = place.line;
+                    self.is_first = true;
+                    let list = self.lists.next_if(|(line, _)| *line == place.line);
+                    self.list = list.map(|(_, list)| list);
+                    self.builder.splits = self.list.is_some();
+                }
                 Event::DocumentEnd => {
-                    if let Some(root) = self.builder.root.take() {
-                        let comments = take(&mut self.comments);
-                        return Ok(Some(Parsed { line: self.started, root, comments }));
+                    let has_alias = take(&mut self.builder.has_alias);
+                    let comments = take(&mut self.comments);
+                    if let (Some(root), None) = (self.builder.root.take(), &self.list) {
+                        return Ok(Some(Parsed {
+                            line: self.started,
+                            root,
+                            comments,
+                            has_alias,
+                            is_first: true,
+                            of_list: None,
+                        }));
                     }
                 }
                 Event::Comment(..) => self.comments.push(place.range),
-                event => self.builder.take(event, place),
+                event => {
+                    self.builder.take(event, place);
+                    if let Some(root) = self.builder.item.take() {
+                        return Ok(Some(Parsed {
+                            line: root.line,
+                            root,
+                            comments: take(&mut self.comments),
+                            has_alias: false,
+                            is_first: take(&mut self.is_first),
+                            of_list: self.list.as_ref().and_then(|list| list.of.clone()),
+                        }));
+                    }
+                }
             }
         }
         Ok(None)
@@ -140,10 +200,17 @@ struct Place {
 
 /// Builds the tree from events. The parser limits the nesting to 255, so walking the tree may
 /// recurse.
+#[derive(Default)]
 struct Builder<'t> {
     text: &'t str,
+    /// How deep the tree becomes: what is below is left out.
+    depth: usize,
+    /// Whether the items of the list at the root are handed out.
+    splits: bool,
     /// The open collections, and in a mapping the key that waits for its value.
     open: Vec<(Node<'t>, Option<Node<'t>>)>,
+    has_alias: bool,
+    item: Option<Node<'t>>,
     root: Option<Node<'t>>,
 }
 
@@ -165,7 +232,10 @@ impl<'t> Builder<'t> {
                 }
                 self.close(node);
             }
-            Event::Alias(anchor) => self.close(node(NodeKind::Alias(anchor), 0, place)),
+            Event::Alias(anchor) => {
+                self.has_alias = true;
+                self.close(node(NodeKind::Alias(anchor), 0, place));
+            }
             Event::SequenceStart(style, anchor, _) => {
                 let kind = NodeKind::Sequence { items: Vec::new(), flow: flow(style) };
                 self.open.push((node(kind, anchor, place), None));
@@ -200,11 +270,17 @@ impl<'t> Builder<'t> {
 
     /// Adds a complete node to its parent.
     fn close(&mut self, mut node: Node<'t>) {
+        let depth = self.open.len();
         let Some((parent, pending)) = self.open.last_mut() else {
             self.root = Some(node);
             return;
         };
+        if depth > self.depth {
+            return;
+        }
         match &mut parent.kind {
+            // No other field of a list is a sequence.
+            NodeKind::Sequence { .. } if self.splits && depth == 2 => self.item = Some(node),
             NodeKind::Sequence { items, .. } => items.push(node),
             NodeKind::Mapping { entries, .. } => match pending.take() {
                 None => *pending = Some(node),
