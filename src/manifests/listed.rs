@@ -26,12 +26,12 @@ pub struct ListedObject {
 }
 
 impl ListedObject {
-    /// The name that it has or that its own begins with: `generateName`. None for an empty one.
+    /// Its name, or the `generateName` with which its name will begin. `None` if both are empty.
     pub fn name(&self) -> Option<&str> {
         self.metadata("name").or_else(|| self.metadata("generateName"))
     }
 
-    /// The namespace that it names. None for an empty one.
+    /// The namespace that it names. `None` if it is empty.
     pub fn namespace(&self) -> Option<&str> {
         self.metadata("namespace")
     }
