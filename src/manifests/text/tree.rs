@@ -144,7 +144,6 @@ impl<'t> Part<'t> {
                     self.is_first = true;
                     let list = self.lists.next_if(|(line, _)| *line == place.line);
                     self.list = list.map(|(_, list)| list);
-                    self.builder.splits = self.list.is_some();
                 }
                 Event::DocumentEnd => {
                     let has_alias = take(&mut self.builder.has_alias);
@@ -163,14 +162,16 @@ impl<'t> Part<'t> {
                 Event::Comment(..) => self.comments.push(place.range),
                 event => {
                     self.builder.take(event, place);
-                    if let Some(root) = self.builder.item.take() {
+                    if let Some(list) = &self.list
+                        && let Some(root) = self.builder.take_item()
+                    {
                         return Ok(Some(Parsed {
                             line: root.line,
                             root,
                             comments: take(&mut self.comments),
                             has_alias: false,
                             is_first: take(&mut self.is_first),
-                            of_list: self.list.as_ref().and_then(|list| list.of.clone()),
+                            of_list: list.of.clone(),
                         }));
                     }
                 }
@@ -205,12 +206,9 @@ struct Builder<'t> {
     text: &'t str,
     /// How deep the tree becomes: what is below is left out.
     depth: usize,
-    /// Whether the items of the list at the root are handed out.
-    splits: bool,
     /// The open collections, and in a mapping the key that waits for its value.
     open: Vec<(Node<'t>, Option<Node<'t>>)>,
     has_alias: bool,
-    item: Option<Node<'t>>,
     root: Option<Node<'t>>,
 }
 
@@ -268,19 +266,27 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// Takes the item of the list at the root that has just been completed. No other field of a list is
+    /// a sequence.
+    fn take_item(&mut self) -> Option<Node<'t>> {
+        let [_, (Node { kind: NodeKind::Sequence { items, .. }, .. }, _)] = &mut self.open[..]
+        else {
+            return None;
+        };
+        items.pop()
+    }
+
     /// Adds a complete node to its parent.
     fn close(&mut self, mut node: Node<'t>) {
-        let depth = self.open.len();
+        let is_left_out = self.open.len() > self.depth;
         let Some((parent, pending)) = self.open.last_mut() else {
             self.root = Some(node);
             return;
         };
-        if depth > self.depth {
+        if is_left_out {
             return;
         }
         match &mut parent.kind {
-            // No other field of a list is a sequence.
-            NodeKind::Sequence { .. } if self.splits && depth == 2 => self.item = Some(node),
             NodeKind::Sequence { items, .. } => items.push(node),
             NodeKind::Mapping { entries, .. } => match pending.take() {
                 None => *pending = Some(node),

@@ -16,7 +16,8 @@ pub(super) fn lists(
     range: Range<usize>,
     lines: usize,
 ) -> Option<Vec<(usize, ObjectList)>> {
-    if !text[range.clone()].contains("List") || !text[range.clone()].contains("items") {
+    let words = &text[range.clone()];
+    if !words.contains("List") || !words.contains("items") {
         return Some(Vec::new());
     }
     let mut part = Part::outline(text, range, lines);
