@@ -46,10 +46,7 @@ impl<'t> Rewritten<'t> {
     ) -> Result<(), (usize, Fault)> {
         let (number, mut changes) = (document.number, Vec::new());
         let objects = objects(&data.value, document.of_list.as_ref());
-        let title = match &objects[..] {
-            [one] => one.title.clone(),
-            _ => format!("document {number}"),
-        };
+        let title = title_of(objects.iter().map(|object| &object.title), number);
         for object in objects {
             let patch = decide(&object, &data.value, operation, report)
                 .map_err(|fault| (document.line_of(fault.path().unwrap_or(&object.path)), fault))?;
@@ -65,6 +62,7 @@ impl<'t> Rewritten<'t> {
             report.notice(&title, duplicate);
         }
         let has_changed = !changes.is_empty();
+        let changed_title = title_of(changes.iter().map(|(title, ..)| title), number);
         for (object, path, patch) in changes {
             let Some(place) = data.value.pointer_mut(path.as_str()) else { continue };
             json_patch::patch(place, &patch).map_err(|error| {
@@ -77,10 +75,18 @@ impl<'t> Rewritten<'t> {
             let (edits, losses) = text::edits(self.text, self.style, document, data);
             self.rewriter.apply(edits);
             for loss in losses {
-                report.notice(&title, &loss);
+                report.notice(&changed_title, &loss);
             }
             self.changed.get_or_insert((number, document.line));
         }
         Ok(())
+    }
+}
+
+/// What a notice is about: the only object, or the document with this number.
+fn title_of<'t>(mut titles: impl Iterator<Item = &'t String>, number: usize) -> String {
+    match (titles.next(), titles.next()) {
+        (Some(only), None) => only.clone(),
+        _ => format!("document {number}"),
     }
 }

@@ -97,6 +97,22 @@ items:
     assert!(report.contains(line), "{report}");
 }
 
+#[test]
+fn a_notice_of_a_loss_names_the_only_object_that_changes() {
+    let list = "\
+kind: PodList
+apiVersion: v1
+items:
+- metadata: {name: one, labels: {apisix-prestop/inject: disabled}}
+  spec: &spec {containers: [{name: app, image: x}]}
+- metadata: {name: two}
+  spec: *spec
+";
+    let (_, report) = report(list, &Operation::Inject(policy()));
+    let line = "pod/two: notice: line 7: *spec is written out";
+    assert!(report.contains(line), "{report}");
+}
+
 #[rstest]
 #[case::opt_out_on_the_deployment(
     &with("  name: web\nspec", "  name: web\n  labels: {apisix-prestop/inject: disabled}\nspec"),
