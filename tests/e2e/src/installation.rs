@@ -63,7 +63,7 @@ pub async fn install_silent(client: &Client, values: &[&str]) -> Result<()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
     let _guard = ONE_AT_A_TIME.lock().await;
     namespace::ensure(NAME, "").await?;
-    let policy = policy().await;
+    let before = policy().await;
     let mut sets = vec![
         format!("--set={}", image_values()?),
         // Nothing is created while the webhook is rolled: there is nobody to wait for.
@@ -85,7 +85,7 @@ pub async fn install_silent(client: &Client, values: &[&str]) -> Result<()> {
     ];
     args.extend(sets.iter().map(String::as_str));
     run("helm", &args).await?;
-    if self::policy().await != policy {
+    if policy().await != before {
         await_refresh().await?;
     }
     await_drained(client).await
